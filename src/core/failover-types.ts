@@ -1,0 +1,125 @@
+/**
+ * The face of the failover machine: what goes in, what comes out.
+ *
+ * One synchronous function, `step(state, input) -> { state, effects }`; `wakeAt(state)` is the earliest deadline of
+ * the state. Bytes and time come in as data. The director's pulse worker turns the crank on real sockets, the
+ * simulator (src/sim) on imagined ones; the flight recorder replays. All three run this very code.
+ *
+ * Contract with the crank:
+ * - `now` never goes backwards. One read of the clock per turn: every datagram drained in a turn and the `wake`
+ *   that ends it carry the same `now`. Sockets are drained before `wake` is fed.
+ * - Effects are carried out in order. A `converge` is answered, sooner or later, by a `converged` with its number;
+ *   the answer to an older number is ignored by the core.
+ * - `announce` names VIPs; the crank builds the frames with the device's own link-layer address and checks that the
+ *   core still is active before each frame (a long queue can outlive the role); `cancel-announcements` empties it.
+ */
+import type { Instant, IpAddress, MacAddress, Milliseconds } from '../base/index.ts';
+import type { Dialect, Failback, Node, PathName, Reason, Role } from '../model/index.ts';
+
+/** One heartbeat path: our address on it and the partner's. */
+export type Path = {
+  readonly name: PathName;
+  readonly own: IpAddress;
+  readonly partner: IpAddress;
+};
+
+/** The part of the configuration that the failover machine needs. */
+export type FailoverSettings = {
+  readonly node: Node;
+  /** Empty when `backup_active = 0`: nothing is sent, the VIPs are taken after a deadtime. */
+  readonly paths: readonly Path[];
+  readonly keepaliveMs: Milliseconds;
+  readonly deadtimeMs: Milliseconds;
+  readonly dialect: Dialect;
+  readonly failback: Failback;
+  /** monitor_links; ignored without a partner. */
+  readonly monitorLinks: boolean;
+  /** Every floating address, the NAT router's included. */
+  readonly vips: readonly IpAddress[];
+};
+
+export type Input =
+  /** The first input of a life. */
+  | { readonly kind: 'start'; readonly now: Instant; readonly isForcedActive: boolean }
+  | {
+      readonly kind: 'datagram';
+      readonly now: Instant;
+      /** The socket it arrived on. */
+      readonly path: PathName;
+      readonly from: IpAddress;
+      readonly bytes: Uint8Array;
+    }
+  /** A deadline may have passed. Always the last input of a turn. */
+  | { readonly kind: 'wake'; readonly now: Instant }
+  /** The kernel holds wish `wish`, or refused it. */
+  | {
+      readonly kind: 'converged';
+      readonly now: Instant;
+      readonly wish: number;
+      readonly refusal?: string;
+    }
+  /** Someone else removed addresses of ours and they were put back: announce them. */
+  | { readonly kind: 'repaired'; readonly now: Instant; readonly vips: readonly IpAddress[] }
+  /** State of the heartbeat NICs changed: the paths whose own device has no link. */
+  | { readonly kind: 'links'; readonly now: Instant; readonly down: readonly PathName[] }
+  /** The virtual services (lvsd of old): `failed` is the C flag of 0.8.6. `wedged`: our own main thread is stuck. */
+  | {
+      readonly kind: 'services';
+      readonly now: Instant;
+      readonly health: 'ready' | 'failed' | 'wedged';
+    }
+  /** A reload took effect. */
+  | { readonly kind: 'settings'; readonly now: Instant; readonly settings: FailoverSettings }
+  /** Clean stop: TERM or INT. After the last effect (`exit`) the life is over. */
+  | { readonly kind: 'stop'; readonly now: Instant };
+
+/** Why a datagram was ignored; each is counted and shown. */
+export const DROP_REASONS = [
+  'too-short', // fewer than four bytes: "bad heartbeat packet"
+  'stranger', // the sender is not the partner: "Unexpected heartbeat from IP" (-v)
+  'incompatible', // a foreign magic: fos against lvs, another endianness
+  'no-partner', // backup_active = 0
+] as const;
+export type DropReason = (typeof DROP_REASONS)[number];
+
+/** Things worth telling a person; the director turns them into log lines (key phrases of Piranha), events, metrics. */
+export type Note =
+  | {
+      readonly kind: 'role';
+      readonly from: Role;
+      readonly to: Role;
+      readonly reason: Reason;
+    }
+  | { readonly kind: 'dropped'; readonly reason: DropReason; readonly from: IpAddress }
+  /** Both are active and we stay: "partner active: resending arps". */
+  | { readonly kind: 'split-brain-announce' }
+  /** A round of announcements is over: "gratuitous lvs arps finished". */
+  | { readonly kind: 'announcements-finished'; readonly frames: number }
+  | { readonly kind: 'links'; readonly down: readonly PathName[] }
+  /** First heartbeat after silence, or silence after heartbeats. */
+  | { readonly kind: 'partner'; readonly is: 'heard' | 'silent' }
+  /** The machine found itself woken `lateMs` after its deadline. */
+  | { readonly kind: 'late'; readonly lateMs: Milliseconds }
+  | { readonly kind: 'hold'; readonly magic: 'hold' | 'held' | 'stopme' };
+
+/** The two shapes of an IPv4 announcement; IPv6 is always an unsolicited neighbour advertisement. */
+export type AnnouncementForm = 'reply' | 'request';
+
+export type Effect =
+  /** Transmit on one path, to the partner's address, heartbeat port to heartbeat port. */
+  | { readonly kind: 'send'; readonly path: PathName; readonly bytes: Uint8Array }
+  /** Make the kernel hold the floating addresses (`active`) or none of them (`standby`). */
+  | { readonly kind: 'converge'; readonly wish: number; readonly role: 'active' | 'standby' }
+  | {
+      readonly kind: 'announce';
+      readonly vips: readonly IpAddress[];
+      readonly forms: readonly AnnouncementForm[];
+      /** Whose link-layer address to announce: ours unless given (announcing for a partner that cannot). */
+      readonly mac?: MacAddress;
+    }
+  | { readonly kind: 'cancel-announcements' }
+  /** Run active_cmd or inactive_cmd; in this order, one at a time, never waited for by the core. */
+  | { readonly kind: 'hook'; readonly hook: 'active' | 'inactive' }
+  | { readonly kind: 'note'; readonly note: Note }
+  /** The clean stop is complete. */
+  | { readonly kind: 'exit' };

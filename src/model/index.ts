@@ -1,0 +1,3 @@
+export * from './kernel.ts';
+export * from './settings.ts';
+export * from './words.ts';
