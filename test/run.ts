@@ -1,0 +1,116 @@
+/**
+ * The test runner behind `./check` and `npm test`: runs tiers (test/tiers.ts), prints each job as it ends, then what
+ * was skipped and why, what failed and how, and one closing line with the counts of everything.
+ *
+ * node:test's own runner does a part of this. It cannot count a C program or a lab run beside its files, and a file
+ * that hangs or leaves a daemon behind is not its business; here both are failures (test/jobs.ts).
+ */
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { type Job, JobRunner } from './jobs.ts';
+import { add, type Named, NOTHING, skip, type Tally } from './tally.ts';
+import { TIERS, type Tier } from './tiers.ts';
+
+const root = join(import.meta.dirname, '..');
+process.chdir(root);
+
+const wanted = process.argv.slice(2);
+if (wanted.includes('--list')) {
+  for (const tier of TIERS) print(`${tier.name.padEnd(8)} ${tier.about}`);
+} else {
+  const unknown = wanted.filter((name) => !TIERS.some((tier) => tier.name === name));
+  if (unknown.length > 0) {
+    const known = TIERS.map((tier) => tier.name).join(', ');
+    process.stderr.write(`check: there is no tier ${unknown.join(', ')}; there are ${known}.\n`);
+    process.exitCode = 2;
+  } else {
+    const tally = await runTiers(
+      wanted.length === 0 ? TIERS : TIERS.filter((tier) => wanted.includes(tier.name)),
+    );
+    process.exitCode = tally.failed > 0 ? 1 : 0;
+  }
+}
+
+async function runTiers(tiers: readonly Tier[]): Promise<Tally> {
+  const runner = new JobRunner(root);
+  const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+  for (const [signal, status] of Object.entries(signals)) {
+    process.once(signal, () => {
+      runner.close();
+      process.stderr.write(`check: ended by ${signal}\n`);
+      process.exit(status);
+    });
+  }
+  let total = NOTHING;
+  try {
+    for (const tier of tiers) total = add(total, await runTier(runner, tier));
+  } finally {
+    runner.close();
+  }
+  list('Skipped', total.skips);
+  list('Failed', total.failures);
+  print(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  return total;
+}
+
+async function runTier(runner: JobRunner, tier: Tier): Promise<Tally> {
+  const startedAt = performance.now();
+  const jobs = tier.jobs();
+  const missing = tier.missing();
+  let total = NOTHING;
+  if (missing !== undefined) {
+    total = jobs.map((job) => skip(job.name, missing)).reduce(add, NOTHING);
+  } else {
+    const queue = [...jobs];
+    const work = async () => {
+      for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+        total = add(total, await runJob(runner, job));
+      }
+    };
+    const atOnce = tier.atOnce === 'cores' ? availableParallelism() : tier.atOnce;
+    await Promise.all(Array.from({ length: atOnce }, work));
+  }
+  print(`== ${tier.name}: ${counts(total)} in ${seconds(performance.now() - startedAt)}\n`);
+  return total;
+}
+
+async function runJob(runner: JobRunner, job: Job): Promise<Tally> {
+  const { tally, output, ms } = await runner.run(job);
+  print(`${tally.failed > 0 ? 'FAIL' : 'ok  '} ${job.name}: ${counts(tally)} in ${seconds(ms)}`);
+  // What a lab run or a search counted is worth a line even when all is well.
+  if (job.kind === 'exit' && tally.failed === 0) {
+    const said = output.trim();
+    if (said !== '') print(indent(said.split('\n').slice(-6).join('\n')));
+  }
+  for (const { name, text } of tally.failures) print(indent(`${name}\n${indent(text)}`));
+  return tally;
+}
+
+function list(title: string, entries: readonly Named[]): void {
+  if (entries.length === 0) return;
+  print(`${title}:`);
+  for (const { name, text } of entries) {
+    const lines = text.split('\n').slice(0, 8).join('\n');
+    print(indent(lines.includes('\n') ? `${name}\n${indent(lines)}` : `${name}: ${lines}`));
+  }
+  print('');
+}
+
+function counts(tally: Tally): string {
+  const parts = [`${tally.passed} passed`];
+  if (tally.failed > 0) parts.push(`${tally.failed} failed`);
+  if (tally.skipped > 0) parts.push(`${tally.skipped} skipped`);
+  return parts.join(', ');
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+function indent(text: string): string {
+  return text.replace(/^/gm, '  ');
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,68 @@
+/**
+ * The tiers of tests, as a table: what each is for, what it needs, what it runs. `./check` runs them in this order.
+ * A new kind of test is a new row here and nothing else.
+ */
+import { existsSync, globSync } from 'node:fs';
+import type { Job } from './jobs.ts';
+
+export type Tier = {
+  readonly name: string;
+  readonly about: string;
+  /** How many jobs at a time; `cores`: as many as there are processors. Real packets want the machine alone. */
+  readonly atOnce: 'cores' | 1;
+  /** What is missing for the whole tier, in words; undefined when nothing is. */
+  readonly missing: () => string | undefined;
+  readonly jobs: () => readonly Job[];
+};
+
+const second = 1000;
+const minute = 60 * second;
+
+export const TIERS: readonly Tier[] = [
+  {
+    name: 'quick',
+    about: 'types, style, import law and every test that needs neither root nor a network',
+    atOnce: 'cores',
+    missing: () => undefined,
+    jobs: () => [
+      { name: 'types', kind: 'exit', argv: ['node_modules/.bin/tsc'], limitMs: minute },
+      {
+        name: 'style',
+        kind: 'exit',
+        argv: ['node_modules/.bin/biome', 'ci', '--colors=off', '.'],
+        limitMs: minute,
+      },
+      ...testFiles('{src,test,lab,bench,native}/**/*.test.ts', 30 * second).filter(
+        (job) => !job.name.endsWith('.root.test.ts'),
+      ),
+    ],
+  },
+  {
+    name: 'native',
+    about: 'the C addon under AddressSanitizer and LeakSanitizer',
+    atOnce: 1,
+    missing: () => undefined,
+    jobs: () => scripts('native/test-sanitize.sh', 3 * minute),
+  },
+  {
+    name: 'root',
+    about: 'the real kernel: addresses, packets, daemons in network namespaces',
+    atOnce: 1,
+    missing: rootIsMissing,
+    jobs: () => testFiles('{src,test,lab,bench}/**/*.root.test.ts', 3 * minute),
+  },
+];
+
+function rootIsMissing(): string | undefined {
+  return process.getuid?.() === 0 ? undefined : 'needs root (CAP_NET_ADMIN, CAP_NET_RAW)';
+}
+
+function testFiles(pattern: string, limitMs: number): Job[] {
+  const names = globSync(pattern).sort();
+  return names.map((name) => ({ name, kind: 'file', argv: [name], limitMs }));
+}
+
+/** A script that prints TAP counts; no job while it does not exist. */
+function scripts(name: string, limitMs: number): Job[] {
+  return existsSync(name) ? [{ name, kind: 'tap', argv: ['sh', name], limitMs }] : [];
+}
