@@ -42,15 +42,24 @@ omit=
 [ "$want" = all ] || [ -d "$modules/typescript" ] || omit=--omit=dev
 echo 'piranha: installing what it needs (npm ci) ...' >&2
 rm -f "$stamp"
-# shellcheck disable=SC2086 # $omit is one word or none
-if ! (cd "$root" && npm ci $omit --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error \
-  --fetch-retries=2 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=4000 </dev/null) >"$log" 2>&1; then
+quietly='--no-audit --no-fund --no-update-notifier --loglevel=error'
+quietly="$quietly --fetch-retries=2 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=4000"
+
+# shellcheck disable=SC2086 # single words
+reachable() {
+  npm ping $quietly </dev/null >>"$log" 2>&1
+}
+
+# shellcheck disable=SC2086 # single words
+if ! (cd "$root" && npm ci $omit --ignore-scripts $quietly) </dev/null >"$log" 2>&1; then
   sed 's/^/  /' "$log" >&2
-  if grep -Eq 'ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET' "$log"; then
-    fail "the package registry $(npm config get registry 2>/dev/null) cannot be reached; see above."
-  fi
+  reachable || fail "the package registry $(npm config get registry 2>/dev/null) cannot be reached."
   fail "npm ci failed; see above (kept in $log)."
 fi
-[ -x "$modules/.bin/node" ] || fail "there is no Node.js package for this kind of machine ($(uname -m))."
+# npm passes over an optional package that it could not fetch, so its good word is not enough.
+if ! [ -x "$modules/.bin/node" ]; then
+  reachable || fail "the package registry $(npm config get registry 2>/dev/null) cannot be reached."
+  fail "there is no Node.js package for this kind of machine ($(uname -m))."
+fi
 mkdir -p "$modules/.cache/piranha"
 echo "$wanted" >"$stamp"

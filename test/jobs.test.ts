@@ -96,3 +96,10 @@ test('a program that cannot be started has failed', async () => {
   const { tally } = await runner.run(job);
   assert.match(tally.failures[0]?.text ?? '', /could not start/);
 });
+
+test('programs that run side by side all count, in whatever order they end', async () => {
+  const jobs = ['sleep 0.2', 'exit 1', 'true', 'sleep 0.1', 'true'].map(
+    (script): Job => ({ name: script, kind: 'exit', argv: ['sh', '-c', script], limitMs: 5000 }),
+  );
+  assert.deepEqual(only(await runner.runAll(jobs, 3)), { passed: 4, failed: 1, skipped: 0 });
+});

@@ -57,6 +57,25 @@ export class JobRunner {
     return { tally, output: ended.output, ms: performance.now() - startedAt };
   }
 
+  /** Runs all, `atOnce` at a time; gives the sum. */
+  async runAll(
+    jobs: readonly Job[],
+    atOnce: number,
+    onEnd: (job: Job, outcome: Outcome) => void = () => {},
+  ): Promise<Tally> {
+    const queue = [...jobs];
+    let total = NOTHING;
+    const work = async () => {
+      for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+        const outcome = await this.run(job);
+        total = add(total, outcome.tally);
+        onEnd(job, outcome);
+      }
+    };
+    await Promise.all(Array.from({ length: atOnce }, work));
+    return total;
+  }
+
   /** Ends everything that runs and removes the temporary files; for signals and for the end. */
   close(): void {
     for (const child of this.#running) killGroup(child, 'SIGTERM');

@@ -7,7 +7,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { type Job, JobRunner } from './jobs.ts';
+import { type Job, JobRunner, type Outcome } from './jobs.ts';
 import { add, type Named, NOTHING, skip, type Tally } from './tally.ts';
 import { TIERS, type Tier } from './tiers.ts';
 
@@ -43,7 +43,10 @@ async function runTiers(tiers: readonly Tier[]): Promise<Tally> {
   }
   let total = NOTHING;
   try {
-    for (const tier of tiers) total = add(total, await runTier(runner, tier));
+    for (const tier of tiers) {
+      const tally = await runTier(runner, tier);
+      total = add(total, tally);
+    }
   } finally {
     runner.close();
   }
@@ -57,25 +60,16 @@ async function runTier(runner: JobRunner, tier: Tier): Promise<Tally> {
   const startedAt = performance.now();
   const jobs = tier.jobs();
   const missing = tier.missing();
-  let total = NOTHING;
-  if (missing !== undefined) {
-    total = jobs.map((job) => skip(job.name, missing)).reduce(add, NOTHING);
-  } else {
-    const queue = [...jobs];
-    const work = async () => {
-      for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
-        total = add(total, await runJob(runner, job));
-      }
-    };
-    const atOnce = tier.atOnce === 'cores' ? availableParallelism() : tier.atOnce;
-    await Promise.all(Array.from({ length: atOnce }, work));
-  }
+  const atOnce = tier.atOnce === 'cores' ? availableParallelism() : tier.atOnce;
+  const total =
+    missing === undefined
+      ? await runner.runAll(jobs, atOnce, report)
+      : jobs.map((job) => skip(job.name, missing)).reduce(add, NOTHING);
   print(`== ${tier.name}: ${counts(total)} in ${seconds(performance.now() - startedAt)}\n`);
   return total;
 }
 
-async function runJob(runner: JobRunner, job: Job): Promise<Tally> {
-  const { tally, output, ms } = await runner.run(job);
+function report(job: Job, { tally, output, ms }: Outcome): void {
   print(`${tally.failed > 0 ? 'FAIL' : 'ok  '} ${job.name}: ${counts(tally)} in ${seconds(ms)}`);
   // What a lab run or a search counted is worth a line even when all is well.
   if (job.kind === 'exit' && tally.failed === 0) {
@@ -83,7 +77,6 @@ async function runJob(runner: JobRunner, job: Job): Promise<Tally> {
     if (said !== '') print(indent(said.split('\n').slice(-6).join('\n')));
   }
   for (const { name, text } of tally.failures) print(indent(`${name}\n${indent(text)}`));
-  return tally;
 }
 
 function list(title: string, entries: readonly Named[]): void {
