@@ -32,3 +32,13 @@ export function earliest(...deadlines: readonly (Instant | undefined)[]): Instan
   }
   return first;
 }
+
+/** The sooner of two deadlines. */
+export function sooner(a: Instant, b: Instant): Instant {
+  return a < b ? a : b;
+}
+
+/** The later of two deadlines. */
+export function later(a: Instant, b: Instant): Instant {
+  return a > b ? a : b;
+}

@@ -13,7 +13,7 @@
  * - `announce` names VIPs; the crank builds the frames with the device's own link-layer address and checks that the
  *   core still is active before each frame (a long queue can outlive the role); `cancel-announcements` empties it.
  */
-import type { Instant, IpAddress, MacAddress, Milliseconds } from '../base/index.ts';
+import type { Instant, IpAddress, Milliseconds } from '../base/index.ts';
 import type { Dialect, Failback, Node, PathName, Reason, Role } from '../model/index.ts';
 
 /** One heartbeat path: our address on it and the partner's. */
@@ -114,8 +114,12 @@ export type Effect =
       readonly kind: 'announce';
       readonly vips: readonly IpAddress[];
       readonly forms: readonly AnnouncementForm[];
-      /** Whose link-layer address to announce: ours unless given (announcing for a partner that cannot). */
-      readonly mac?: MacAddress;
+      /**
+       * Whose link-layer address to announce. `partner`: this node has just given way and tells the segment where the
+       * VIPs are now, because the partner may not know that it had a rival. The crank knows the address from the
+       * kernel's neighbour entry of the partner on the VIP's device; without one the frame is not sent.
+       */
+      readonly owner: 'own' | 'partner';
     }
   | { readonly kind: 'cancel-announcements' }
   /** Run active_cmd or inactive_cmd; in this order, one at a time, never waited for by the core. */

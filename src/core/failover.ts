@@ -1,0 +1,266 @@
+/**
+ * The failover machine of one director: who may hold the VIPs, decided from heartbeats and time alone.
+ *
+ * Pure and synchronous (face and contract: failover-types.ts). This file turns inputs into the few moves both dialects
+ * share (activate, release, tick, links, stop); what a *heartbeat* makes of the role is the dialect's, in legacy.ts.
+ *
+ *                    deadtime of silence, STOPPED heard, forced
+ *        +---------+ ------------------------------------------> +--------+
+ *   ---> | standby |                                              | active |
+ *        +---------+ <------------------------------------------ +--------+
+ *          ^     |    split brain given way to, link or services     |
+ *          |     |    failed, kernel refused, operator, stop         |
+ *          +-----+ fault (standby that may not take over): link down, services failed, main wedged
+ *
+ * Rejected: flags for armed timers. Every deadline is a field ending in `At`; `wakeAt` is their minimum, computed.
+ * Source: piranha.md of the original's behaviour, 0.8.6 §2.4; deliberate differences in docs/protocol.md.
+ */
+import { after, earliest, elapsedMs, type Instant, sooner, unreachable } from '../base/index.ts';
+import type { PathName } from '../model/index.ts';
+import { announcementsWakeAt, NO_ANNOUNCEMENTS } from './announcements.ts';
+import type { FailoverSettings, Input } from './failover-types.ts';
+import { legacyHeartbeat, legacyTimers } from './legacy.ts';
+import {
+  activate,
+  announce,
+  change,
+  type FailoverState,
+  isDue,
+  isWhole,
+  type Move,
+  mayActivate,
+  note,
+  type Rule,
+  release,
+  say,
+  sendAnnouncements,
+} from './moves.ts';
+
+export function initialState(
+  settings: FailoverSettings,
+  now: Instant,
+  broken: readonly Rule[] = [],
+): FailoverState {
+  return {
+    settings,
+    broken,
+    isActive: false,
+    reason: 'start',
+    startedAt: now,
+    tickAt: after(now, settings.keepaliveMs),
+    deadAt: after(now, settings.deadtimeMs),
+    heardAt: undefined,
+    partnerSaid: 'nothing',
+    hasSeenRunning: false,
+    courtesyAt: undefined,
+    contestedAt: undefined,
+    lateAt: undefined,
+    failbackAt: undefined,
+    hasOfferedFailback: false,
+    linksDown: [],
+    areServicesFailed: false,
+    isWedged: false,
+    isStopping: false,
+    wish: { number: 0, isConfirmed: false, afterwards: 'nothing', vips: [] },
+    announcements: NO_ANNOUNCEMENTS,
+  };
+}
+
+/** The earliest moment at which the machine wants a `wake`; undefined when only an input can move it. */
+export function wakeAt(state: FailoverState): Instant | undefined {
+  if (state.isStopping) return undefined;
+  return earliest(
+    state.settings.paths.length > 0 ? state.tickAt : undefined,
+    state.deadAt,
+    state.courtesyAt,
+    state.failbackAt,
+    announcementsWakeAt(state.announcements),
+  );
+}
+
+export function step(state: FailoverState, input: Input): Move {
+  const woken = noticeLateness(state, input);
+  switch (input.kind) {
+    case 'start':
+      return start(woken, input.now, input.isForcedActive);
+    case 'datagram':
+      return legacyHeartbeat(woken, input);
+    case 'wake':
+      return timers(woken, input.now);
+    case 'converged':
+      return converged(woken, input.now, input.wish, input.refusal);
+    case 'repaired':
+      return woken.state.isActive ? announce(woken, input.now, input.vips) : woken;
+    case 'links':
+      return links(woken, input.now, input.down);
+    case 'services':
+      return services(woken, input.now, input.health);
+    case 'settings':
+      return reload(woken, input.now, input.settings);
+    case 'stop':
+      return stop(woken, input.now);
+    default:
+      return unreachable(input);
+  }
+}
+
+/**
+ * A process that was stopped or starved finds its deadlines long past and its socket full of old heartbeats. Judging
+ * the partner by them would raise a second owner, so a late standby listens for a whole deadtime afresh.
+ */
+function noticeLateness(state: FailoverState, input: Input): Move {
+  const dueAt = wakeAt(state);
+  const lateMs = dueAt === undefined ? 0 : elapsedMs(dueAt, input.now);
+  const move: Move = { state, effects: [] };
+  if (input.kind === 'start' || !isWhole(state, 'late-wake')) return move;
+  if (lateMs <= state.settings.keepaliveMs / 2 || state.lateAt === input.now) return move;
+  const late = note(change(move, { lateAt: input.now }), { kind: 'late', lateMs });
+  if (state.isActive) return late;
+  return change(late, {
+    deadAt: after(input.now, state.settings.deadtimeMs),
+    courtesyAt: undefined,
+  });
+}
+
+function start(move: Move, now: Instant, isForcedActive: boolean): Move {
+  if (isForcedActive) return activate(move, 'forced');
+  const number = move.state.wish.number + 1;
+  const listening = { number, isConfirmed: false, afterwards: 'nothing', vips: [] } as const;
+  return change(
+    move,
+    { wish: listening, tickAt: after(now, firstTickMs(move.state)) },
+    { kind: 'hook', hook: 'inactive' },
+    { kind: 'converge', wish: number, role: 'standby' },
+  );
+}
+
+/**
+ * A primary listens for longer than a keepalive before its first STOPPED: a backup that starts at the same moment
+ * (the original activates on the first STOPPED it hears) is then heard first, and told RUNNING.
+ */
+function firstTickMs(state: FailoverState): number {
+  const { node, keepaliveMs } = state.settings;
+  return node === 'primary' && isWhole(state, 'cold-start-guard') ? keepaliveMs * 1.5 : keepaliveMs;
+}
+
+function timers(move: Move, now: Instant): Move {
+  let next = move;
+  if (next.state.isStopping) return next;
+  if (isDue(next.state.deadAt, now)) next = partnerSilent(next);
+  next = legacyTimers(next, now);
+  if (next.state.settings.paths.length > 0 && next.state.tickAt <= now) next = tick(next, now);
+  return sendAnnouncements(next, now);
+}
+
+function partnerSilent(move: Move): Move {
+  const { settings, isActive, heardAt } = move.state;
+  const silent = change(move, { deadAt: undefined, partnerSaid: 'nothing', failbackAt: undefined });
+  const noted = heardAt === undefined ? silent : note(silent, { kind: 'partner', is: 'silent' });
+  if (isActive || !mayActivate(noted.state)) return noted;
+  return activate(noted, settings.paths.length > 0 ? 'partner-silent' : 'no-partner');
+}
+
+function tick(move: Move, now: Instant): Move {
+  const { keepaliveMs } = move.state.settings;
+  const next = after(move.state.tickAt, keepaliveMs);
+  const tickAt = next > now ? next : after(now, keepaliveMs);
+  // While addresses are being taken away we still hold some: the word for that is RUNNING, until the kernel is done.
+  const { isActive, wish } = move.state;
+  const isReleasing = !isActive && wish.afterwards === 'say-stopped' && !wish.isConfirmed;
+  return say(change(move, { tickAt }), isActive || isReleasing ? 'running' : 'stopped');
+}
+
+function converged(move: Move, now: Instant, number: number, refusal: string | undefined): Move {
+  const { wish, isActive, settings } = move.state;
+  if (number !== wish.number || wish.isConfirmed) return move;
+  if (isActive && refusal !== undefined) {
+    // With a partner, leave it to the partner; alone, try again after a deadtime.
+    const areServicesFailed = settings.paths.length > 0;
+    return release(change(move, { areServicesFailed }), now, 'kernel-refused', 'say-stopped');
+  }
+  const done = change(move, { wish: { ...wish, isConfirmed: true } });
+  switch (wish.afterwards) {
+    case 'announce':
+      return announce(done, now, wish.vips);
+    case 'say-stopped':
+      return isWhole(move.state, 'release-before-telling') ? say(done, 'stopped') : done;
+    case 'exit':
+      return change(say(done, 'stopped'), {}, { kind: 'exit' });
+    case 'nothing':
+      return done;
+    default:
+      return unreachable(wish.afterwards);
+  }
+}
+
+function links(move: Move, now: Instant, down: readonly PathName[]): Move {
+  const wasCut = move.state.linksDown.length > 0;
+  const changed = note(change(move, { linksDown: down }), { kind: 'links', down });
+  if (!changed.state.settings.monitorLinks || changed.state.settings.paths.length === 0) {
+    return changed;
+  }
+  if (down.length > 0 && changed.state.isActive) {
+    return release(changed, now, 'link-failure', 'say-stopped');
+  }
+  // A cable that is back says nothing about the partner: listen for a whole deadtime before judging it.
+  if (wasCut && down.length === 0 && !changed.state.isActive) {
+    return change(changed, { deadAt: after(now, changed.state.settings.deadtimeMs) });
+  }
+  return changed;
+}
+
+function services(move: Move, now: Instant, health: 'ready' | 'failed' | 'wedged'): Move {
+  const changed = change(move, {
+    isWedged: health === 'wedged',
+    areServicesFailed: move.state.areServicesFailed || health === 'failed',
+  });
+  if (health === 'ready' || !changed.state.isActive) {
+    const wasWedged = move.state.isWedged && health === 'ready';
+    return wasWedged ? rearm(changed, now) : changed;
+  }
+  const reason = health === 'failed' ? 'services-failed' : 'main-wedged';
+  return release(changed, now, reason, 'say-stopped');
+}
+
+function rearm(move: Move, now: Instant): Move {
+  return change(move, { deadAt: after(now, move.state.settings.deadtimeMs) });
+}
+
+/** A reload: new timers from their next arming on; new VIPs raised and announced, old ones lowered. */
+function reload(move: Move, now: Instant, settings: FailoverSettings): Move {
+  const { isActive, wish, tickAt, settings: before } = move.state;
+  const added = settings.vips.filter((vip) => !before.vips.includes(vip));
+  const announces = isActive && (added.length > 0 || !wish.isConfirmed);
+  const rest = wish.isConfirmed ? 'nothing' : wish.afterwards;
+  const number = wish.number + 1;
+  const next = after(now, settings.keepaliveMs);
+  const renewed = change(
+    move,
+    {
+      settings,
+      areServicesFailed: false, // an operator's reload is the word that clears it (M8)
+      tickAt: sooner(tickAt, next),
+      wish: {
+        number,
+        isConfirmed: false,
+        afterwards: announces ? 'announce' : rest,
+        vips: wish.isConfirmed ? added : settings.vips,
+      },
+    },
+    { kind: 'converge', wish: number, role: isActive ? 'active' : 'standby' },
+  );
+  return !isActive && !mayActivate(move.state) ? rearm(renewed, now) : renewed;
+}
+
+function stop(move: Move, now: Instant): Move {
+  if (move.state.isStopping) return move;
+  const stopping = change(move, { isStopping: true });
+  if (stopping.state.isActive) return release(stopping, now, 'stop', 'exit');
+  const number = stopping.state.wish.number + 1;
+  const wish = { number, isConfirmed: false, afterwards: 'exit', vips: [] } as const;
+  return change(
+    stopping,
+    { wish, reason: 'stop' },
+    { kind: 'converge', wish: number, role: 'standby' },
+  );
+}

@@ -1,0 +1,169 @@
+/**
+ * The legacy dialect: what a heartbeat of Piranha 0.8.6 (four bytes) makes of the role, with both fixes of bug 140414.
+ *
+ * | heard   | active primary                | active backup                    | standby primary | standby backup |
+ * |---------|-------------------------------|----------------------------------|-----------------|----------------|
+ * | RUNNING | answer, announce; deaf: yield | dying breath, release, STOPPED   | stay            | stay           |
+ * | STOPPED | announce if it was silent     | the same                         | take over       | take over, after courtesy |
+ *
+ * What 0.8.6 does not have, and why (docs/protocol.md tells each with its picture):
+ * - the answer: an active primary says RUNNING at once instead of at its next tick, so two owners last one round trip;
+ * - the deaf partner: who goes on saying RUNNING after hearing time cannot hear us. It cannot be told, we can: we yield;
+ * - the loser announces the *winner's* address too: a winner that is deaf never learns that it had a rival;
+ * - courtesy: a backup that hears a primary start up waits two keepalives, the primary needs one to take over.
+ */
+import { after, elapsedMs, type Instant, unreachable } from '../base/index.ts';
+import { decodeHeartbeat } from '../wire/index.ts';
+import type { Input } from './failover-types.ts';
+import {
+  activate,
+  announce,
+  change,
+  drop,
+  isDue,
+  isWhole,
+  type Move,
+  mayActivate,
+  note,
+  release,
+  say,
+} from './moves.ts';
+
+type DatagramInput = Extract<Input, { kind: 'datagram' }>;
+
+export function legacyHeartbeat(move: Move, input: DatagramInput): Move {
+  const { paths } = move.state.settings;
+  if (paths.length === 0) return drop(move, 'no-partner', input.from);
+  // W2: the partner's public or private address, whichever socket it came in by.
+  if (!paths.some(({ partner }) => partner === input.from))
+    return drop(move, 'stranger', input.from);
+  const decoded = decodeHeartbeat(input.bytes);
+  if (!decoded.ok) {
+    return drop(move, decoded.error === 'too-short' ? 'too-short' : 'incompatible', input.from);
+  }
+  switch (decoded.value.kind) {
+    case 'running':
+      return running(heard(move, input.now), input.now);
+    case 'stopped':
+      return stopped(heard(move, input.now), input.now);
+    case 'hold':
+    case 'held':
+      // W5: alive, nothing more. The handlers were compiled out of the original.
+      return heard(note(move, { kind: 'hold', magic: decoded.value.kind }), input.now).move;
+    case 'stopme':
+      // In lvs mode the original let this one stop it: an attack in four bytes.
+      return note(move, { kind: 'hold', magic: 'stopme' });
+    case 'fos-running':
+    case 'fos-stopped':
+      return drop(move, 'incompatible', input.from);
+    default:
+      return unreachable(decoded.value.kind);
+  }
+}
+
+/** Deadlines that only this dialect has. */
+export function legacyTimers(move: Move, now: Instant): Move {
+  const { state } = move;
+  if (isDue(state.courtesyAt, now)) {
+    const waited = change(move, { courtesyAt: undefined });
+    return mayActivate(state) && !state.isActive ? activate(waited, 'partner-resigned') : waited;
+  }
+  if (isDue(state.failbackAt, now)) {
+    const offered = change(move, { failbackAt: undefined, hasOfferedFailback: true });
+    return state.isActive ? release(offered, now, 'handover', 'say-stopped') : offered;
+  }
+  return move;
+}
+
+/** A valid word of the partner: it lives. */
+function heard(move: Move, now: Instant): { readonly move: Move; readonly silenceMs: number } {
+  const { heardAt, deadAt, settings } = move.state;
+  const silenceMs = heardAt === undefined ? Number.POSITIVE_INFINITY : elapsedMs(heardAt, now);
+  const alive = change(move, { heardAt: now, deadAt: after(now, settings.deadtimeMs) });
+  const isNews = heardAt === undefined || deadAt === undefined;
+  return { move: isNews ? note(alive, { kind: 'partner', is: 'heard' }) : alive, silenceMs };
+}
+
+type Heard = ReturnType<typeof heard>;
+
+function running({ move, silenceMs }: Heard, now: Instant): Move {
+  const known = change(move, {
+    partnerSaid: 'running',
+    hasSeenRunning: true,
+    areServicesFailed: false, // the C flag of 0.8.6: cleared by a partner that works
+    courtesyAt: undefined,
+    failbackAt: undefined,
+    hasOfferedFailback: false,
+  });
+  if (!known.state.isActive) return known;
+  if (known.state.settings.node === 'backup') return yieldToPrimary(known, now);
+  return holdAgainstBackup(known, now, silenceMs);
+}
+
+/** M3, second fix of 140414: one last RUNNING, so that the primary knows it had a rival, then down. */
+function yieldToPrimary(move: Move, now: Instant): Move {
+  const breathed = isWhole(move.state, 'dying-breath') ? say(move, 'running') : move;
+  return announceForPartner(release(breathed, now, 'split-brain-yield', 'say-stopped'));
+}
+
+/** M4, first fix of 140414: stay, and tell the segment again, because the backup's announcement came later than ours. */
+function holdAgainstBackup(move: Move, now: Instant, silenceMs: number): Move {
+  const { settings, contestedAt } = move.state;
+  const isOld = silenceMs > settings.keepaliveMs * 2;
+  if (contestedAt === undefined || isOld) {
+    const contested = note(change(move, { contestedAt: now }), { kind: 'split-brain-announce' });
+    const answered = change(say(contested, 'running'), {}, { kind: 'hook', hook: 'active' });
+    return announceAgain(answered, now);
+  }
+  // We have said RUNNING at least twice since, and it would have answered with its last breath within one keepalive.
+  const isDeaf = elapsedMs(contestedAt, now) > settings.keepaliveMs * 1.5;
+  if (isDeaf && isWhole(move.state, 'yield-to-deaf-partner')) {
+    return announceForPartner(release(move, now, 'partner-deaf', 'say-stopped'));
+  }
+  return announceAgain(move, now);
+}
+
+function announceAgain(move: Move, now: Instant): Move {
+  if (!isWhole(move.state, 'announce-on-running')) return move;
+  return announce(move, now, move.state.settings.vips);
+}
+
+function announceForPartner(move: Move): Move {
+  if (!isWhole(move.state, 'announce-for-partner')) return move;
+  const { vips } = move.state.settings;
+  return change(move, {}, { kind: 'announce', vips, forms: ['reply'], owner: 'partner' });
+}
+
+function stopped({ move, silenceMs }: Heard, now: Instant): Move {
+  const known = change(move, { partnerSaid: 'stopped', contestedAt: undefined });
+  return known.state.isActive
+    ? activeHearsStopped(known, now, silenceMs)
+    : standbyHearsStopped(known, now);
+}
+
+/** A partner that was not heard for so long may have been active meanwhile, and its one dying breath may be lost. */
+function activeHearsStopped(move: Move, now: Instant, silenceMs: number): Move {
+  const { settings, failbackAt, hasOfferedFailback } = move.state;
+  const wasGone = silenceMs >= settings.deadtimeMs - settings.keepaliveMs;
+  const wasLong = wasGone && silenceMs !== Number.POSITIVE_INFINITY;
+  const told =
+    wasLong && isWhole(move.state, 'announce-after-silence')
+      ? announce(move, now, settings.vips)
+      : move;
+  const offers = settings.failback === 'auto' && settings.node === 'backup' && !hasOfferedFailback;
+  if (!offers) return told;
+  const isSteady = failbackAt !== undefined && !wasGone;
+  return isSteady ? told : change(told, { failbackAt: after(now, settings.deadtimeMs * 2) });
+}
+
+function standbyHearsStopped(move: Move, now: Instant): Move {
+  const { state } = move;
+  const { node, keepaliveMs } = state.settings;
+  // What a late reader finds in its socket is old: it may make us yield, never activate.
+  if (!mayActivate(state) || state.lateAt === now) return move;
+  const isColdStart = node === 'backup' && !state.hasSeenRunning;
+  if (isColdStart && isWhole(state, 'cold-start-guard')) {
+    return change(move, { courtesyAt: state.courtesyAt ?? after(now, keepaliveMs * 2) });
+  }
+  return activate(move, 'partner-resigned');
+}
