@@ -1,5 +1,6 @@
 export * from './address.ts';
 export * from './assert.ts';
 export * from './bytes.ts';
+export * from './ere.ts';
 export * from './result.ts';
 export * from './time.ts';

@@ -3,6 +3,7 @@
  * Everything keeps its origin, so that a refusal by the kernel can be told by file and line.
  */
 import type { IpAddress, Milliseconds } from '../base/index.ts';
+import type { CheckSettings, Quorum } from './check.ts';
 
 /** Where in a file a thing was said. Lines and columns count from 1. */
 export type Origin = { readonly file: string; readonly line: number; readonly column: number };
@@ -58,6 +59,10 @@ export type VirtualService = {
   readonly loadMonitor: string;
   readonly quiesceServer: boolean;
   readonly sorryServer?: IpAddress;
+  /** Absent: nanny's rules (DEFAULT_CHECK_SETTINGS). */
+  readonly check?: CheckSettings;
+  /** Absent: one server is enough (DEFAULT_QUORUM). */
+  readonly quorum?: Quorum;
   /** failover sections only (service = fos) */
   readonly startCommand?: string;
   readonly stopCommand?: string;
