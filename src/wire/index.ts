@@ -1,1 +1,6 @@
+export * from './arp.ts';
+export * from './ethernet.ts';
+export * from './heartbeat.ts';
+export * from './icmp.ts';
+export * from './ndp.ts';
 export * from './netlink.ts';
