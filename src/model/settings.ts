@@ -12,6 +12,8 @@ export type ForwardingMethod = 'nat' | 'direct' | 'tunnel';
 export type Dialect = 'auto' | 'legacy';
 export type Failback = 'none' | 'auto';
 export type DataPlane = 'auto' | 'ipvs' | 'nftables' | 'none';
+/** Whom to ask whether the segment believes our announcements (failover: verified takeover). */
+export type Verify = 'off' | 'gateway' | 'hosts';
 export type Protocol = 'tcp' | 'udp';
 export type Scheduler = 'rr' | 'wrr' | 'lc' | 'wlc' | 'lblc' | 'lblcr' | 'dh' | 'sh';
 
@@ -87,6 +89,7 @@ export type Settings = {
   /** Absent: no partner (unset or 0.0.0.0). */
   readonly backup?: IpAddress;
   readonly backupPrivate?: IpAddress;
+  /** False without a partner, whatever `backup_active` says. */
   readonly backupActive: boolean;
   readonly heartbeatPort: number;
   readonly keepaliveMs: Milliseconds;
@@ -107,6 +110,18 @@ export type Settings = {
   readonly dialect: Dialect;
   readonly failback: Failback;
   readonly dataPlane: DataPlane;
+  /** Seconds between slow repeated announcements (0 = off, 60 unless set). */
+  readonly announceRefreshSeconds?: number;
+  /** `gateway` unless set; `hosts` asks `verifyHosts`. */
+  readonly verify?: Verify;
+  readonly verifyHosts?: readonly IpAddress[];
+  readonly witnessHosts?: readonly IpAddress[];
+  /** Absolute path. Absent: heartbeats are not authenticated. */
+  readonly heartbeatKeyFile?: string;
+  /** Absent: computed from keepalive and deadtime. */
+  readonly leaseMs?: Milliseconds;
+  /** Where each global directive was set, by its name in the file; one that is not here has its default. */
+  readonly origins?: Readonly<Record<string, Origin>>;
   readonly virtualServices: readonly VirtualService[];
   readonly failoverServices: readonly VirtualService[];
 };

@@ -1,0 +1,11 @@
+/** lvs.cf text <-> Document (comments kept) -> Settings + problems. The format: docs/lvs.cf.md. */
+export {
+  type Document,
+  formatDocument,
+  type Line,
+  parseDocument,
+  type Statement,
+} from './document.ts';
+export { checkDocument, type ParseOptions, parseSettings, type Verdict } from './parse.ts';
+export { PROBLEM_CODES, type Problem, type ProblemCode, type Severity } from './problem.ts';
+export type { Lookups } from './values.ts';

@@ -1,0 +1,177 @@
+/**
+ * What is wrong with an lvs.cf, as values: one word from a closed list, a place, a sentence.
+ *
+ * The sentence is complete in itself (what was found, what would be right), because it is shown by the command line,
+ * the daemon's log, the API and the console alike. Programs compare `code`, never the sentence.
+ */
+
+/** Every code, in the order of docs/lvs.cf.md "Problems". */
+export const PROBLEM_CODES = [
+  // how a line is written
+  'unclosed-quote', // a quote without its partner
+  'text-after-quote', // "a"b
+  'missing-equals', // keepalive 5
+  'missing-value', // keepalive =
+  'extra-value', // keepalive = 5 6
+  'section-syntax', // virtual web without {
+  'unexpected-close', // } with nothing open
+  'unclosed-section', // the file ends inside a section
+  'ignored-text', // } something
+  'stray-control-character', // a NUL, a carriage return inside a line
+  // what a line says
+  'unknown-directive',
+  'misplaced-directive',
+  'misplaced-section',
+  'not-an-integer',
+  'leading-zero', // 010 is eight
+  'out-of-range',
+  'truncated', // syncd_id = 300 acts as 44
+  'not-a-boolean',
+  'not-a-choice',
+  'not-an-address',
+  'unusual-address', // 10.1 means 10.0.0.1
+  'unknown-host',
+  'unknown-service',
+  'bad-netmask',
+  'bad-device',
+  'not-a-list',
+  'bad-path',
+  'too-long',
+  // what the file says as a whole
+  'empty',
+  'too-large',
+  'too-many-sections',
+  'too-many-problems',
+  'missing-directive',
+  'repeated-directive',
+  'duplicate-name',
+  'duplicate-service',
+  'deadtime-not-above-keepalive',
+  'timeout-below-one',
+  'reentry-below-timeout',
+  'vip-conflict',
+  'vip-is-director',
+  'address-family',
+  'same-address',
+  'unused-directive',
+  'program-without-expect',
+  'udp-without-expect',
+  'port-after-server',
+  'port-zero',
+  'no-service',
+  'no-partner',
+  'unsupported',
+] as const;
+export type ProblemCode = (typeof PROBLEM_CODES)[number];
+
+export type Severity = 'error' | 'warning';
+
+export type Problem = {
+  readonly severity: Severity;
+  readonly code: ProblemCode;
+  readonly file: string;
+  /** From 1; 0 when the file as a whole is meant. */
+  readonly line: number;
+  /** From 1, in UTF-16 units; 0 when the file as a whole is meant. */
+  readonly column: number;
+  readonly length: number;
+  /** The text at that place, at most 80 characters of it. */
+  readonly found: string;
+  /** A sentence without a final full stop. */
+  readonly message: string;
+  /** What to write instead, when that is known. */
+  readonly suggestion?: string;
+};
+
+/** Where something stands: line and column from 1. */
+export type Place = { readonly line: number; readonly column: number; readonly length: number };
+
+export const WHOLE_FILE: Place = { line: 0, column: 0, length: 0 };
+
+/** A thousand are enough to see that a file is not an lvs.cf. */
+export const MAX_PROBLEMS = 1000;
+
+/** Collects problems in the order of their lines; bounded, because a hostile file has a million. */
+export class ProblemList {
+  readonly #file: string;
+  readonly #textAt: (place: Place) => string;
+  readonly #found: Problem[] = [];
+  #errors = 0;
+  #isFull = false;
+
+  constructor(file: string, textAt: (place: Place) => string) {
+    this.#file = file;
+    this.#textAt = textAt;
+  }
+
+  get hasErrors(): boolean {
+    return this.#errors > 0;
+  }
+
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  error(code: ProblemCode, place: Place, message: string, suggestion?: string): void {
+    this.#errors++;
+    this.#add('error', code, place, message, suggestion);
+  }
+
+  warning(code: ProblemCode, place: Place, message: string, suggestion?: string): void {
+    this.#add('warning', code, place, message, suggestion);
+  }
+
+  /** By line, then column; what concerns the whole file comes last. */
+  sorted(): readonly Problem[] {
+    const key = (problem: Problem) => (problem.line === 0 ? Number.MAX_SAFE_INTEGER : problem.line);
+    return this.#found.toSorted((a, b) => key(a) - key(b) || a.column - b.column);
+  }
+
+  #add(
+    severity: Severity,
+    code: ProblemCode,
+    place: Place,
+    message: string,
+    suggestion: string | undefined,
+  ): void {
+    if (this.#isFull) return;
+    if (this.#found.length === MAX_PROBLEMS) {
+      this.#isFull = true;
+      this.#errors++;
+      this.#push('error', 'too-many-problems', WHOLE_FILE, 'more problems than are shown here');
+      return;
+    }
+    this.#push(severity, code, place, message, suggestion);
+  }
+
+  #push(
+    severity: Severity,
+    code: ProblemCode,
+    place: Place,
+    message: string,
+    suggestion?: string,
+  ): void {
+    this.#found.push({
+      severity,
+      code,
+      file: this.#file,
+      line: place.line,
+      column: place.column,
+      length: place.length,
+      found: shorten(this.#textAt(place)),
+      message,
+      ...(suggestion === undefined ? {} : { suggestion }),
+    });
+  }
+}
+
+/** At most 80 characters, control characters shown as `\x07`, so that a sentence stays one line. */
+export function shorten(text: string): string {
+  const cut = text.length > 80 ? `${text.slice(0, 79)}…` : text;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  return cut.replace(/[\x00-\x1f\x7f]/g, (character) =>
+    character === '\t'
+      ? '\\t'
+      : `\\x${(character.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`,
+  );
+}
