@@ -4,3 +4,5 @@ export * from './heartbeat.ts';
 export * from './icmp.ts';
 export * from './ndp.ts';
 export * from './netlink.ts';
+export * from './rtnl.ts';
+export * from './trailer.ts';

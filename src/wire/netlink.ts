@@ -308,11 +308,16 @@ export class AttributeReader {
 
   nested(type: number): AttributeReader | undefined {
     const value = this.bytes(type);
-    return value === undefined ? undefined : new AttributeReader(value, this.#faults);
+    return value === undefined ? undefined : this.within(value);
+  }
+
+  /** A reader of other bytes that shares this one's faults: for lists that are not themselves attributes. */
+  within(bytes: Uint8Array): AttributeReader {
+    return new AttributeReader(bytes, this.#faults);
   }
 
   allNested(type: number): readonly AttributeReader[] {
-    return this.all(type).map((value) => new AttributeReader(value, this.#faults));
+    return this.all(type).map((value) => this.within(value));
   }
 
   /** Notes a fault of the decoder's own finding, e.g. `bad-attribute-value`. */
