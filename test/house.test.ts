@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { describe } from 'node:test';
+import { REASONS } from '../src/model/index.ts';
 import { FILE_WISH, isTest, LAWS, type SourceFile } from './law.ts';
 import { splitSource } from './source-text.ts';
 
@@ -178,6 +179,14 @@ describe('the documents are true:', () => {
         .map((name) => `${path}: ${name}`),
     );
     assert.deepEqual(missing, []);
+  });
+
+  test('every reason of a role change is explained', () => {
+    const explained = readFileSync(join(root, 'docs/reasons.md'), 'utf8');
+    assert.deepEqual(
+      REASONS.filter((reason) => !explained.includes(`| \`${reason}\` |`)),
+      [],
+    );
   });
 
   test('every decision is listed', () => {
