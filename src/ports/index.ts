@@ -1,1 +1,15 @@
+export { BootClock } from './clock.ts';
+export { errnoName, portError } from './errno.ts';
+export { type Native, NativeUnavailable, native } from './native.ts';
+export {
+  type NetlinkFamily,
+  type NetlinkSocketOptions,
+  openNetlinkSocket,
+} from './netlink-socket.ts';
+export { type Notifier, openNotifier } from './notify.ts';
+export { type Hearing, openPacketSocket, type PacketSocketOptions } from './packet.ts';
+export { LinuxPoller, openWaker, type Waker, wakerOf, watchReadable } from './poller.ts';
+export { realtimePriority, setRealtime, setThreadName } from './realtime.ts';
+export { ProcessSpawner } from './spawner.ts';
 export * from './types.ts';
+export { type HeartbeatSocketOptions, openHeartbeatSocket } from './udp.ts';

@@ -1,0 +1,147 @@
+/**
+ * Link-layer sockets: announcements out, foreign claims in (packet(7)).
+ *
+ * A socket is made deaf (protocol 0), gets its filter, and only then is bound to interface and EtherType: nothing
+ * slips in before the filter. Our own frames are not echoed to us (PACKET_IGNORE_OUTGOING, Linux 4.20).
+ * Filters are classic BPF (linux/filter.h) and run in the kernel: on a busy segment a director that listens for ARP
+ * must not be woken by the traffic it balances.
+ */
+import { err, ok, type Result } from '../base/index.ts';
+import type { PortError } from '../model/index.ts';
+import { ReceiveArena } from './arena.ts';
+import { portError } from './errno.ts';
+import {
+  AF_PACKET,
+  ETH_P_ALL,
+  ETH_P_ARP,
+  ETH_P_IPV6,
+  PACKET_IGNORE_OUTGOING,
+  SOCK_RAW,
+  SOL_PACKET,
+} from './linux.ts';
+import { type Native, native } from './native.ts';
+import { packetAddress } from './socket-address.ts';
+import type { PacketSocket } from './types.ts';
+
+/** Whole frames up to this length; longer ones are no ARP and no neighbour discovery. */
+const MAX_FRAME = 2048;
+const SLOTS = 64;
+
+/** What the socket hears: nothing, ARP, or ARP and IPv6 neighbour solicitations and advertisements. */
+export type Hearing = 'nothing' | 'arp' | 'neighbours';
+
+/** A `Link` will do: then it hears nothing and only sends. */
+export type PacketSocketOptions = {
+  /** The interface's index. */
+  readonly index: number;
+  /** The interface's name, for error messages. */
+  readonly name?: string;
+  readonly hears?: Hearing;
+};
+
+/** Opens a socket on one interface; needs CAP_NET_RAW. */
+export function openPacketSocket(options: PacketSocketOptions): Result<PacketSocket, PortError> {
+  const { index, name = `interface ${index}`, hears = 'nothing' } = options;
+  const kernel = native();
+  const fd = kernel.socket(AF_PACKET, SOCK_RAW, 0);
+  if (fd < 0) return err(portError('socket', name, fd));
+  // Older kernels do not know it; the core drops its own echo as well.
+  kernel.setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
+  let operation = 'filter';
+  let result = kernel.attachFilter(fd, encodeFilter(FILTERS[hears]));
+  if (result >= 0) {
+    operation = 'bind';
+    result = kernel.bind(fd, packetAddress(index, PROTOCOLS[hears]));
+  }
+  if (result >= 0) return ok(new LinuxPacketSocket(kernel, fd, name));
+  kernel.close(fd);
+  return err(portError(operation, name, result));
+}
+
+class LinuxPacketSocket implements PacketSocket {
+  readonly fd: number;
+  readonly #native: Native;
+  readonly #target: string;
+  readonly #arena = new ReceiveArena(SLOTS, MAX_FRAME);
+
+  constructor(kernel: Native, fd: number, target: string) {
+    this.#native = kernel;
+    this.fd = fd;
+    this.#target = target;
+  }
+
+  send(frame: Uint8Array): PortError | undefined {
+    const result = this.#native.send(this.fd, frame);
+    return result < 0 ? portError('send', this.#target, result) : undefined;
+  }
+
+  receive(max = SLOTS): readonly Uint8Array[] {
+    // ENETDOWN is told once when the interface goes down; who cares watches the links. Frames come the second time.
+    let count = this.#arena.receive(this.fd, max);
+    if (count < 0) count = this.#arena.receive(this.fd, max);
+    const frames: Uint8Array[] = [];
+    for (let index = 0; index < count; index++) {
+      if (!this.#arena.isTruncated(index)) frames.push(this.#arena.message(index));
+    }
+    return frames;
+  }
+
+  close(): void {
+    this.#native.close(this.fd);
+  }
+}
+
+type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, value: number];
+
+// linux/bpf_common.h
+const LOAD_HALF = 0x28;
+const LOAD_BYTE = 0x30;
+const JUMP_EQUAL = 0x15;
+const RETURN = 0x06;
+
+// Offsets in a frame: linux/if_ether.h, linux/ipv6.h, linux/icmpv6.h.
+const ETHER_TYPE = 12;
+const NEXT_HEADER = 14 + 6;
+const ICMPV6_TYPE = 14 + 40;
+const ICMPV6 = 58;
+const NEIGHBOUR_SOLICITATION = 135;
+const NEIGHBOUR_ADVERTISEMENT = 136;
+
+const ACCEPT: Instruction = [RETURN, 0, 0, MAX_FRAME];
+const DROP: Instruction = [RETURN, 0, 0, 0];
+
+const FILTERS: Record<Hearing, readonly Instruction[]> = {
+  nothing: [DROP],
+  arp: [[LOAD_HALF, 0, 0, ETHER_TYPE], [JUMP_EQUAL, 0, 1, ETH_P_ARP], ACCEPT, DROP],
+  neighbours: [
+    [LOAD_HALF, 0, 0, ETHER_TYPE],
+    [JUMP_EQUAL, 6, 0, ETH_P_ARP],
+    [JUMP_EQUAL, 0, 6, ETH_P_IPV6],
+    [LOAD_BYTE, 0, 0, NEXT_HEADER],
+    [JUMP_EQUAL, 0, 4, ICMPV6],
+    [LOAD_BYTE, 0, 0, ICMPV6_TYPE],
+    [JUMP_EQUAL, 1, 0, NEIGHBOUR_SOLICITATION],
+    [JUMP_EQUAL, 0, 1, NEIGHBOUR_ADVERTISEMENT],
+    ACCEPT,
+    DROP,
+  ],
+};
+
+/** What it is bound to; 0 hears nothing at all. */
+const PROTOCOLS: Record<Hearing, number> = {
+  nothing: 0,
+  arp: ETH_P_ARP,
+  neighbours: ETH_P_ALL,
+};
+
+function encodeFilter(instructions: readonly Instruction[]): Uint8Array {
+  const bytes = new Uint8Array(instructions.length * 8);
+  const fields = new DataView(bytes.buffer);
+  for (const [index, [code, jumpTrue, jumpFalse, value]] of instructions.entries()) {
+    fields.setUint16(index * 8, code, true);
+    fields.setUint8(index * 8 + 2, jumpTrue);
+    fields.setUint8(index * 8 + 3, jumpFalse);
+    fields.setUint32(index * 8 + 4, value, true);
+  }
+  return bytes;
+}
