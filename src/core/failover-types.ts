@@ -15,6 +15,7 @@
  */
 import type { Instant, IpAddress, Milliseconds } from '../base/index.ts';
 import type { Dialect, Failback, Node, PathName, Reason, Role } from '../model/index.ts';
+import type { ExtendedSettings } from './extended-types.ts';
 
 /** One heartbeat path: our address on it and the partner's. */
 export type Path = {
@@ -36,6 +37,8 @@ export type FailoverSettings = {
   readonly monitorLinks: boolean;
   /** Every floating address, the NAT router's included. */
   readonly vips: readonly IpAddress[];
+  /** Absent: the legacy dialect only. */
+  readonly extended?: ExtendedSettings;
 };
 
 export type Input =
@@ -68,10 +71,24 @@ export type Input =
       readonly now: Instant;
       readonly health: 'ready' | 'failed' | 'wedged';
     }
+  /** The kernel's answer to `extend-lease`: is the lease still alive? */
+  | { readonly kind: 'lease'; readonly now: Instant; readonly isAlive: boolean }
+  /** Some frame of another host was heard on the VIP's segment. */
+  | { readonly kind: 'segment-heard'; readonly now: Instant }
+  /** An operator's word; the crank has already refused what would leave no owner (refusalOf). */
+  | {
+      readonly kind: 'operator';
+      readonly now: Instant;
+      readonly order: OperatorOrder;
+      /** `resign`: not to take over again for so long. */
+      readonly forMs?: Milliseconds;
+    }
   /** A reload took effect. */
   | { readonly kind: 'settings'; readonly now: Instant; readonly settings: FailoverSettings }
   /** Clean stop: TERM or INT. After the last effect (`exit`) the life is over. */
   | { readonly kind: 'stop'; readonly now: Instant };
+
+export type OperatorOrder = 'takeover' | 'resign' | 'maintenance-on' | 'maintenance-off';
 
 /** Why a datagram was ignored; each is counted and shown. */
 export const DROP_REASONS = [
@@ -79,6 +96,15 @@ export const DROP_REASONS = [
   'stranger', // the sender is not the partner: "Unexpected heartbeat from IP" (-v)
   'incompatible', // a foreign magic: fos against lvs, another endianness
   'no-partner', // backup_active = 0
+  'bare', // four bytes from a partner that speaks the extended dialect
+  'not-a-trailer', // something unknown behind the four bytes
+  'malformed', // a trailer that contradicts itself
+  'unsigned', // a key is set and the datagram carries no tag
+  'bad-tag', // the tag fits none of our keys
+  'duplicate', // the same heartbeat by the second path
+  'replayed', // an old heartbeat
+  'epoch-jump', // an epoch far above the highest known
+  'own-echo', // our own heartbeat came back
 ] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 
@@ -100,6 +126,10 @@ export type Note =
   | { readonly kind: 'partner'; readonly is: 'heard' | 'silent' }
   /** The machine found itself woken `lateMs` after its deadline. */
   | { readonly kind: 'late'; readonly lateMs: Milliseconds }
+  /** The partner's deadtime differs from ours. */
+  | { readonly kind: 'partner-timers'; readonly deadtimeMs: Milliseconds }
+  /** Nothing at all is heard on the VIP's segment: we are the deaf one and do not claim. */
+  | { readonly kind: 'deaf' }
   | { readonly kind: 'hold'; readonly magic: 'hold' | 'held' | 'stopme' };
 
 /** The two shapes of an IPv4 announcement; IPv6 is always an unsolicited neighbour advertisement. */
@@ -122,6 +152,10 @@ export type Effect =
       readonly owner: 'own' | 'partner';
     }
   | { readonly kind: 'cancel-announcements' }
+  /** Extend the kernel lease if it is still alive; answered by `lease`. `converge` to active acquires one. */
+  | { readonly kind: 'extend-lease' }
+  /** Ask hosts of the VIP's segment from our own address whether anybody is there; answered by `segment-heard`. */
+  | { readonly kind: 'ask-segment' }
   /** Run active_cmd or inactive_cmd; in this order, one at a time, never waited for by the core. */
   | { readonly kind: 'hook'; readonly hook: 'active' | 'inactive' }
   | { readonly kind: 'note'; readonly note: Note }

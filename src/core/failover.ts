@@ -17,24 +17,41 @@
  */
 import { after, earliest, elapsedMs, type Instant, sooner, unreachable } from '../base/index.ts';
 import type { PathName } from '../model/index.ts';
+import { decodeTrailer } from '../wire/index.ts';
 import { announcementsWakeAt, NO_ANNOUNCEMENTS } from './announcements.ts';
+import {
+  askSegment,
+  askSegmentAt,
+  extendedHeartbeat,
+  extendedTimers,
+  leaseAnswered,
+} from './extended.ts';
+import { NOTHING_SAID } from './extended-types.ts';
 import type { FailoverSettings, Input } from './failover-types.ts';
 import { legacyHeartbeat, legacyTimers } from './legacy.ts';
 import {
   activate,
   announce,
   change,
+  changeExtended,
+  deadAfterMs,
+  drop,
+  extendedSettings,
   type FailoverState,
+  intervalMs,
   isDue,
   isWhole,
   type Move,
   mayActivate,
   note,
   type Rule,
+  rearm,
   release,
   say,
   sendAnnouncements,
+  withdrawClaim,
 } from './moves.ts';
+import { obey, takeOver } from './operator.ts';
 
 export function initialState(
   settings: FailoverSettings,
@@ -51,18 +68,22 @@ export function initialState(
     deadAt: after(now, settings.deadtimeMs),
     heardAt: undefined,
     partnerSaid: 'nothing',
+    partnerDialect: 'unknown',
     hasSeenRunning: false,
     courtesyAt: undefined,
     contestedAt: undefined,
     lateAt: undefined,
     failbackAt: undefined,
-    hasOfferedFailback: false,
+    failbackOfferedTo: undefined,
     linksDown: [],
     areServicesFailed: false,
     isWedged: false,
+    isInMaintenance: false,
+    resignedUntilAt: undefined,
     isStopping: false,
     wish: { number: 0, isConfirmed: false, afterwards: 'nothing', vips: [] },
     announcements: NO_ANNOUNCEMENTS,
+    extended: NOTHING_SAID,
   };
 }
 
@@ -73,8 +94,11 @@ export function wakeAt(state: FailoverState): Instant | undefined {
     state.settings.paths.length > 0 ? state.tickAt : undefined,
     state.deadAt,
     state.courtesyAt,
-    state.failbackAt,
+    state.partnerDialect === 'extended' ? undefined : state.failbackAt,
     announcementsWakeAt(state.announcements),
+    state.extended.claim?.settleAt,
+    askSegmentAt(state),
+    state.resignedUntilAt,
   );
 }
 
@@ -84,7 +108,7 @@ export function step(state: FailoverState, input: Input): Move {
     case 'start':
       return start(woken, input.now, input.isForcedActive);
     case 'datagram':
-      return legacyHeartbeat(woken, input);
+      return heartbeat(woken, input);
     case 'wake':
       return timers(woken, input.now);
     case 'converged':
@@ -95,6 +119,12 @@ export function step(state: FailoverState, input: Input): Move {
       return links(woken, input.now, input.down);
     case 'services':
       return services(woken, input.now, input.health);
+    case 'lease':
+      return leaseAnswered(woken, input.now, input.isAlive);
+    case 'segment-heard':
+      return changeExtended(woken, { segmentHeardAt: input.now });
+    case 'operator':
+      return obey(woken, input.now, input.order, input.forMs);
     case 'settings':
       return reload(woken, input.now, input.settings);
     case 'stop':
@@ -113,17 +143,15 @@ function noticeLateness(state: FailoverState, input: Input): Move {
   const lateMs = dueAt === undefined ? 0 : elapsedMs(dueAt, input.now);
   const move: Move = { state, effects: [] };
   if (input.kind === 'start' || !isWhole(state, 'late-wake')) return move;
-  if (lateMs <= state.settings.keepaliveMs / 2 || state.lateAt === input.now) return move;
+  if (lateMs <= intervalMs(state) / 2 || state.lateAt === input.now) return move;
   const late = note(change(move, { lateAt: input.now }), { kind: 'late', lateMs });
   if (state.isActive) return late;
-  return change(late, {
-    deadAt: after(input.now, state.settings.deadtimeMs),
-    courtesyAt: undefined,
-  });
+  if (state.extended.claim !== undefined) return withdrawClaim(late, input.now, 'woke-late');
+  return change(late, { deadAt: after(input.now, deadAfterMs(state)), courtesyAt: undefined });
 }
 
 function start(move: Move, now: Instant, isForcedActive: boolean): Move {
-  if (isForcedActive) return activate(move, 'forced');
+  if (isForcedActive) return takeOver(move, now, 'forced');
   const number = move.state.wish.number + 1;
   const listening = { number, isConfirmed: false, afterwards: 'nothing', vips: [] } as const;
   return change(
@@ -139,35 +167,72 @@ function start(move: Move, now: Instant, isForcedActive: boolean): Move {
  * (the original activates on the first STOPPED it hears) is then heard first, and told RUNNING.
  */
 function firstTickMs(state: FailoverState): number {
+  const ms = intervalMs(state);
+  // Who knows the extended dialect waits for proof; the guard is for the other one.
   const { node, keepaliveMs } = state.settings;
-  return node === 'primary' && isWhole(state, 'cold-start-guard') ? keepaliveMs * 1.5 : keepaliveMs;
+  return node === 'primary' && isWhole(state, 'cold-start-guard') ? keepaliveMs * 1.5 : ms;
 }
 
 function timers(move: Move, now: Instant): Move {
   let next = move;
   if (next.state.isStopping) return next;
-  if (isDue(next.state.deadAt, now)) next = partnerSilent(next);
-  next = legacyTimers(next, now);
+  if (isDue(next.state.resignedUntilAt, now)) {
+    next = rearm(change(next, { resignedUntilAt: undefined }), now);
+  }
+  next = askSegment(next, now);
+  if (isDue(next.state.deadAt, now)) next = partnerSilent(next, now);
+  next = extendedTimers(legacyTimers(next, now), now);
   if (next.state.settings.paths.length > 0 && next.state.tickAt <= now) next = tick(next, now);
   return sendAnnouncements(next, now);
 }
 
-function partnerSilent(move: Move): Move {
+function partnerSilent(move: Move, now: Instant): Move {
   const { settings, isActive, heardAt } = move.state;
   const silent = change(move, { deadAt: undefined, partnerSaid: 'nothing', failbackAt: undefined });
   const noted = heardAt === undefined ? silent : note(silent, { kind: 'partner', is: 'silent' });
   if (isActive || !mayActivate(noted.state)) return noted;
-  return activate(noted, settings.paths.length > 0 ? 'partner-silent' : 'no-partner');
+  if (settings.paths.length === 0) return activate(noted, 'no-partner');
+  return takeOver(noted, now, 'partner-silent');
+}
+
+/**
+ * The dialect of a heartbeat is that of its bytes. A partner known as extended that says bare four bytes for a whole
+ * deadtime has been replaced by a legacy one; never with a key.
+ */
+function heartbeat(move: Move, input: Extract<Input, { kind: 'datagram' }>): Move {
+  const { state } = move;
+  const settings = extendedSettings(state);
+  const route = state.settings.paths.find(({ partner }) => partner === input.from);
+  if (settings === undefined || route === undefined) return legacyHeartbeat(move, input);
+  const arrived = state.settings.paths.find(({ name }) => name === input.path) ?? route;
+  const trailer = decodeTrailer(input.bytes, { from: input.from, to: arrived.own }, settings.keys);
+  if (trailer.ok) {
+    return extendedHeartbeat(move, { now: input.now, from: input.from, trailer: trailer.value });
+  }
+  const isBare = trailer.error === 'bare' || trailer.error === 'not-a-trailer';
+  if (!isBare) return drop(move, trailer.error, input.from);
+  if (settings.keys.length > 0) return drop(move, 'unsigned', input.from);
+  const isStillExtended =
+    state.partnerDialect === 'extended' &&
+    state.heardAt !== undefined &&
+    elapsedMs(state.heardAt, input.now) < deadAfterMs(state);
+  if (isStillExtended) return drop(move, 'bare', input.from);
+  return legacyHeartbeat(change(move, { partnerDialect: 'legacy' }), input);
 }
 
 function tick(move: Move, now: Instant): Move {
-  const { keepaliveMs } = move.state.settings;
-  const next = after(move.state.tickAt, keepaliveMs);
-  const tickAt = next > now ? next : after(now, keepaliveMs);
+  const claims = move.state.extended.claim !== undefined;
+  const settings = extendedSettings(move.state);
+  const everyMs = claims && settings !== undefined ? settings.delayMs : intervalMs(move.state);
+  const next = after(move.state.tickAt, everyMs);
+  const tickAt = next > now ? next : after(now, everyMs);
   // While addresses are being taken away we still hold some: the word for that is RUNNING, until the kernel is done.
   const { isActive, wish } = move.state;
   const isReleasing = !isActive && wish.afterwards === 'say-stopped' && !wish.isConfirmed;
-  return say(change(move, { tickAt }), isActive || isReleasing ? 'running' : 'stopped');
+  const said = say(change(move, { tickAt }), isActive || isReleasing ? 'running' : 'stopped');
+  // R1: the attempt to send comes first, so that we answer only while we are trying to say RUNNING.
+  const hasLease = isActive && wish.isConfirmed && (settings?.leaseMs ?? 0) > 0;
+  return hasLease ? change(said, {}, { kind: 'extend-lease' }) : said;
 }
 
 function converged(move: Move, now: Instant, number: number, refusal: string | undefined): Move {
@@ -178,7 +243,11 @@ function converged(move: Move, now: Instant, number: number, refusal: string | u
     const areServicesFailed = settings.paths.length > 0;
     return release(change(move, { areServicesFailed }), now, 'kernel-refused', 'say-stopped');
   }
-  const done = change(move, { wish: { ...wish, isConfirmed: true } });
+  const confirmed = change(move, { wish: { ...wish, isConfirmed: true } });
+  // What is said from here on is said as a standby: an echo of it proves that the partner knows (R3).
+  const done = isActive
+    ? confirmed
+    : changeExtended(confirmed, { since: move.state.extended.sequence + 1 });
   switch (wish.afterwards) {
     case 'announce':
       return announce(done, now, wish.vips);
@@ -203,8 +272,9 @@ function links(move: Move, now: Instant, down: readonly PathName[]): Move {
     return release(changed, now, 'link-failure', 'say-stopped');
   }
   // A cable that is back says nothing about the partner: listen for a whole deadtime before judging it.
-  if (wasCut && down.length === 0 && !changed.state.isActive) {
-    return change(changed, { deadAt: after(now, changed.state.settings.deadtimeMs) });
+  if (wasCut && down.length === 0 && !changed.state.isActive) return rearm(changed, now);
+  if (down.length > 0 && changed.state.extended.claim !== undefined) {
+    return say(withdrawClaim(changed, now, 'link-failure'), 'stopped');
   }
   return changed;
 }
@@ -214,16 +284,16 @@ function services(move: Move, now: Instant, health: 'ready' | 'failed' | 'wedged
     isWedged: health === 'wedged',
     areServicesFailed: move.state.areServicesFailed || health === 'failed',
   });
+  if (health !== 'ready' && changed.state.extended.claim !== undefined) {
+    const why = health === 'failed' ? 'services-failed' : 'main-wedged';
+    return say(withdrawClaim(changed, now, why), 'stopped');
+  }
   if (health === 'ready' || !changed.state.isActive) {
     const wasWedged = move.state.isWedged && health === 'ready';
     return wasWedged ? rearm(changed, now) : changed;
   }
   const reason = health === 'failed' ? 'services-failed' : 'main-wedged';
   return release(changed, now, reason, 'say-stopped');
-}
-
-function rearm(move: Move, now: Instant): Move {
-  return change(move, { deadAt: after(now, move.state.settings.deadtimeMs) });
 }
 
 /** A reload: new timers from their next arming on; new VIPs raised and announced, old ones lowered. */

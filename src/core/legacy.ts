@@ -27,6 +27,7 @@ import {
   note,
   release,
   say,
+  withdrawClaim,
 } from './moves.ts';
 
 type DatagramInput = Extract<Input, { kind: 'datagram' }>;
@@ -64,12 +65,13 @@ export function legacyHeartbeat(move: Move, input: DatagramInput): Move {
 /** Deadlines that only this dialect has. */
 export function legacyTimers(move: Move, now: Instant): Move {
   const { state } = move;
+  if (state.partnerDialect === 'extended') return move;
   if (isDue(state.courtesyAt, now)) {
     const waited = change(move, { courtesyAt: undefined });
     return mayActivate(state) && !state.isActive ? activate(waited, 'partner-resigned') : waited;
   }
   if (isDue(state.failbackAt, now)) {
-    const offered = change(move, { failbackAt: undefined, hasOfferedFailback: true });
+    const offered = change(move, { failbackAt: undefined, failbackOfferedTo: 0 });
     return state.isActive ? release(offered, now, 'handover', 'say-stopped') : offered;
   }
   return move;
@@ -93,8 +95,10 @@ function running({ move, silenceMs }: Heard, now: Instant): Move {
     areServicesFailed: false, // the C flag of 0.8.6: cleared by a partner that works
     courtesyAt: undefined,
     failbackAt: undefined,
-    hasOfferedFailback: false,
+    failbackOfferedTo: undefined,
   });
+  // It says so in the legacy dialect: our claim was made before we knew that it does not understand one.
+  if (known.state.extended.claim !== undefined) return withdrawClaim(known, now, 'outranked');
   if (!known.state.isActive) return known;
   if (known.state.settings.node === 'backup') return yieldToPrimary(known, now);
   return holdAgainstBackup(known, now, silenceMs);
@@ -143,14 +147,15 @@ function stopped({ move, silenceMs }: Heard, now: Instant): Move {
 
 /** A partner that was not heard for so long may have been active meanwhile, and its one dying breath may be lost. */
 function activeHearsStopped(move: Move, now: Instant, silenceMs: number): Move {
-  const { settings, failbackAt, hasOfferedFailback } = move.state;
+  const { settings, failbackAt, failbackOfferedTo } = move.state;
   const wasGone = silenceMs >= settings.deadtimeMs - settings.keepaliveMs;
   const wasLong = wasGone && silenceMs !== Number.POSITIVE_INFINITY;
   const told =
     wasLong && isWhole(move.state, 'announce-after-silence')
       ? announce(move, now, settings.vips)
       : move;
-  const offers = settings.failback === 'auto' && settings.node === 'backup' && !hasOfferedFailback;
+  const offers =
+    settings.failback === 'auto' && settings.node === 'backup' && failbackOfferedTo === undefined;
   if (!offers) return told;
   const isSteady = failbackAt !== undefined && !wasGone;
   return isSteady ? told : change(told, { failbackAt: after(now, settings.deadtimeMs * 2) });

@@ -4,10 +4,11 @@
  * A move takes a state with the effects so far and gives the next one; so a rule reads as the list of what it does.
  * The contract behind the order of effects is in failover-types.ts.
  */
-import { after, type Instant, type IpAddress } from '../base/index.ts';
+import { after, type Instant, type IpAddress, type Milliseconds } from '../base/index.ts';
 import type { PathName, Reason, Role } from '../model/index.ts';
-import { encodeHeartbeat } from '../wire/index.ts';
+import { encodeExtendedHeartbeat, encodeHeartbeat, type Trailer } from '../wire/index.ts';
 import { type Announcements, announceDue, cancelRound, startRound } from './announcements.ts';
+import type { ExtendedSettings, ExtendedState } from './extended-types.ts';
 import type { DropReason, Effect, FailoverSettings, Note } from './failover-types.ts';
 
 /** The rules that can be switched off by name, to show that each is needed (src/sim mutants). Never in production. */
@@ -20,6 +21,19 @@ export const RULES = [
   'cold-start-guard', // one active after a simultaneous start
   'late-wake', // what is read after being frozen may make us yield, never activate
   'release-before-telling', // STOPPED only after the VIPs are gone
+  // the extended dialect
+  'settle', // R2: raise only after the claim stood undisturbed
+  'proof', // R3: STOPPED makes us claim only with an echo of our own standing by
+  'ineligible-rearms-not', // R3: a partner that may not take over is nobody to wait for
+  'yield-to-claim', // R4: who claims cannot hear us
+  'drop-old-ask', // R5: an old question says nothing about now
+  'rank', // R6: RUNNING against RUNNING
+  'answer-claim', // R6: CLAIM against CLAIM
+  'dead-lease', // R7: who finds its lease dead is standby
+  'announce-on-heal', // R8
+  'told-life', // R8: a partner that restarted may have been active
+  'told-moves', // R8: a partner that was active and gave way before it was heard
+  'hear-before-claim', // R10: who hears nothing at all is deaf itself
 ] as const;
 export type Rule = (typeof RULES)[number];
 
@@ -44,6 +58,7 @@ export type FailoverState = {
   readonly deadAt: Instant | undefined;
   readonly heardAt: Instant | undefined;
   readonly partnerSaid: 'nothing' | 'running' | 'stopped';
+  readonly partnerDialect: 'unknown' | 'legacy' | 'extended';
   /** The partner was heard RUNNING in this life: its STOPPED is then a resignation, not a cold start. */
   readonly hasSeenRunning: boolean;
   /** Standby backup: a partner that starts up like us goes first; until here. */
@@ -54,13 +69,18 @@ export type FailoverState = {
   readonly lateAt: Instant | undefined;
   /** failback = auto, active backup: when the primary has been a healthy standby for long enough. */
   readonly failbackAt: Instant | undefined;
-  readonly hasOfferedFailback: boolean;
+  /** Failback is offered once: to this life of the partner (0 in the legacy dialect, which has no lives). */
+  readonly failbackOfferedTo: number | undefined;
   readonly linksDown: readonly PathName[];
   readonly areServicesFailed: boolean;
   readonly isWedged: boolean;
+  /** An operator's word: not to take over, until told or for a time. */
+  readonly isInMaintenance: boolean;
+  readonly resignedUntilAt: Instant | undefined;
   readonly isStopping: boolean;
   readonly wish: Wish;
   readonly announcements: Announcements;
+  readonly extended: ExtendedState;
 };
 
 /** A state with the effects that led to it; the moves below take one and give one. */
@@ -69,6 +89,7 @@ export type Move = { readonly state: FailoverState; readonly effects: readonly E
 /** active, standby, or fault: standby that may not take over. */
 export function roleOf(state: FailoverState): Role {
   if (state.isActive) return 'active';
+  if (state.extended.claim !== undefined) return 'claim';
   return mayActivate(state) ? 'standby' : 'fault';
 }
 
@@ -88,33 +109,121 @@ export function drop(move: Move, reason: DropReason, from: IpAddress): Move {
   return note(move, { kind: 'dropped', reason, from });
 }
 
-/** Says what we are on every path, now. */
-export function say(move: Move, word: 'running' | 'stopped'): Move {
-  const bytes = encodeHeartbeat(word);
-  const sends = move.state.settings.paths.map(
-    ({ name }): Effect => ({ kind: 'send', path: name, bytes }),
-  );
-  return change(move, {}, ...sends);
+export function changeExtended(move: Move, changes: Partial<ExtendedState>): Move {
+  return change(move, { extended: { ...move.state.extended, ...changes } });
 }
 
-/** Standby and free to take over: no failed link (M9), services or main thread. */
+/** Present when this node speaks the extended dialect at all (`dialect = auto`). */
+export function extendedSettings(state: FailoverState): ExtendedSettings | undefined {
+  return state.settings.dialect === 'auto' ? state.settings.extended : undefined;
+}
+
+/** Between heartbeats: keepalive exactly in the legacy dialect, six a deadtime or more in the extended one. */
+export function intervalMs({ settings }: FailoverState): Milliseconds {
+  const isExtended = settings.dialect === 'auto' && settings.extended !== undefined;
+  return isExtended
+    ? Math.min(settings.keepaliveMs, settings.deadtimeMs / 6)
+    : settings.keepaliveMs;
+}
+
+/**
+ * Silence after which this node acts. The extended dialect leaves room for the claim to settle, and obeys the
+ * *partner's* lease: a mismatch of the two files makes a takeover slower, never unsafe.
+ */
+export function deadAfterMs(state: FailoverState): Milliseconds {
+  const settings = extendedSettings(state);
+  const { deadtimeMs } = state.settings;
+  if (settings === undefined || state.partnerDialect === 'legacy') return deadtimeMs;
+  const { partner } = state.extended;
+  const own = deadtimeMs - settings.settleMs;
+  if (partner === undefined || partner.leaseMs === 0) return own;
+  const lastRenewal = partner.leaseMs + 2 * partner.intervalMs;
+  return Math.max(own, lastRenewal - settings.settleMs + LEASE_MARGIN_MS);
+}
+
+/** Jitter of the renewal and one jiffy of the slowest kernel (HZ=100). */
+export const LEASE_MARGIN_MS: Milliseconds = 20;
+
+/** Says what we are on every path, now. */
+export function say(move: Move, word: 'running' | 'stopped'): Move {
+  const { state } = move;
+  const settings = extendedSettings(state);
+  if (settings === undefined) {
+    const bytes = encodeHeartbeat(word);
+    const sends = state.settings.paths.map(
+      ({ name }): Effect => ({ kind: 'send', path: name, bytes }),
+    );
+    return change(move, {}, ...sends);
+  }
+  const next = changeExtended(move, { sequence: state.extended.sequence + 1 });
+  const trailer = trailerOf(next.state, settings, word);
+  const sends = state.settings.paths.map(
+    ({ name, own, partner }): Effect => ({
+      kind: 'send',
+      path: name,
+      bytes: encodeExtendedHeartbeat(trailer, { from: own, to: partner }, settings.keys[0]),
+    }),
+  );
+  return change(next, {}, ...sends);
+}
+
+function trailerOf(
+  state: FailoverState,
+  settings: ExtendedSettings,
+  word: 'running' | 'stopped',
+): Trailer {
+  const { extended } = state;
+  const { partner } = extended;
+  const rest = extended.claim === undefined ? 'standby' : 'claim';
+  return {
+    role: word === 'running' ? 'active' : rest,
+    isEligible: state.isActive || mayActivate(state),
+    isStopping: state.isStopping,
+    reason: state.reason,
+    epoch: extended.epoch,
+    moves: extended.moves,
+    incarnation: settings.incarnation,
+    sequence: extended.sequence,
+    echo:
+      partner === undefined
+        ? undefined
+        : { incarnation: partner.incarnation, sequence: partner.sequence },
+    intervalMs: intervalMs(state),
+    deadtimeMs: state.settings.deadtimeMs,
+    leaseMs: settings.leaseMs,
+    serialNo: settings.serialNo,
+    configDigest: settings.configDigest,
+    servicesUp: 0,
+    services: 0,
+    linkAddresses: settings.linkAddresses,
+  };
+}
+
+/** Standby and free to take over: no failed link (M9), services or main thread, no operator's word against it. */
 export function mayActivate(state: FailoverState): boolean {
   const isCut =
     state.settings.monitorLinks && state.settings.paths.length > 0 && state.linksDown.length > 0;
-  return !isCut && !state.areServicesFailed && !state.isWedged && !state.isStopping;
+  const isAside = state.isInMaintenance || state.resignedUntilAt !== undefined;
+  const isBroken = state.areServicesFailed || state.isWedged;
+  return !isCut && !isBroken && !isAside && !state.isStopping;
 }
 
 /** Says RUNNING first, then raises: a partner of the original waits for nothing else. */
-export function activate(move: Move, reason: Reason): Move {
-  const before = roleOf(move.state);
+export function activate(move: Move, reason: Reason, from?: Role): Move {
+  const before = from ?? roleOf(move.state);
   const number = move.state.wish.number + 1;
-  const active = change(move, {
+  const counted = changeExtended(move, {
+    moves: move.state.extended.moves + 1,
+    claim: undefined,
+    ask: undefined,
+  });
+  const active = change(counted, {
     isActive: true,
     reason,
     courtesyAt: undefined,
     contestedAt: undefined,
     failbackAt: undefined,
-    hasOfferedFailback: false,
+    failbackOfferedTo: undefined,
     wish: { number, isConfirmed: false, afterwards: 'announce', vips: move.state.settings.vips },
   });
   const told = say(note(active, { kind: 'role', from: before, to: 'active', reason }), 'running');
@@ -134,10 +243,16 @@ export function release(
   afterwards: Wish['afterwards'],
 ): Move {
   const number = move.state.wish.number + 1;
-  const standby = change(move, {
+  const counted = changeExtended(move, {
+    moves: move.state.extended.moves + 1,
+    ask: undefined,
+    // Nothing proves that the partner knows us standby before we have said so.
+    since: move.state.extended.sequence + 1,
+  });
+  const standby = change(counted, {
     isActive: false,
     reason,
-    deadAt: after(now, move.state.settings.deadtimeMs),
+    deadAt: after(now, deadAfterMs(move.state)),
     contestedAt: undefined,
     failbackAt: undefined,
     announcements: cancelRound(move.state.announcements),
@@ -173,4 +288,22 @@ export function sendAnnouncements(move: Move, now: Instant): Move {
 
 export function isDue(at: Instant | undefined, now: Instant): boolean {
   return at !== undefined && at <= now;
+}
+
+/** Listen for a whole deadtime before judging the partner. */
+export function rearm(move: Move, now: Instant): Move {
+  return move.state.isActive ? move : change(move, { deadAt: after(now, deadAfterMs(move.state)) });
+}
+
+/** A claim that may not be: back to listening. */
+export function withdrawClaim(move: Move, now: Instant, reason: Reason): Move {
+  const standby = changeExtended(
+    change(move, { reason, deadAt: after(now, deadAfterMs(move.state)) }),
+    {
+      claim: undefined,
+      since: move.state.extended.sequence + 1,
+    },
+  );
+  const to = roleOf(standby.state);
+  return note(standby, { kind: 'role', from: 'claim', to, reason });
 }
