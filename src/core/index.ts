@@ -1,3 +1,9 @@
+export {
+  type AddressPlan,
+  type AddressWish,
+  type MissingVip,
+  planAddresses,
+} from './address-plan.ts';
 export type { ExtendedSettings, ExtendedState, Partner } from './extended-types.ts';
 export { initialState, step, wakeAt } from './failover.ts';
 export * from './failover-types.ts';
