@@ -51,6 +51,13 @@ export const TIERS: readonly Tier[] = [
     missing: rootIsMissing,
     jobs: () => testFiles('{src,test,lab,bench}/**/*.root.test.ts', 3 * minute),
   },
+  {
+    name: 'fuzz',
+    about: 'a million hostile heartbeats, frames, kernel answers and configuration files',
+    atOnce: 1,
+    missing: () => undefined,
+    jobs: () => testFiles('test/fuzz.ts', 3 * minute),
+  },
 ];
 
 function rootIsMissing(): string | undefined {
