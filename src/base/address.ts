@@ -11,7 +11,11 @@ export type MacAddress = string & { readonly [macBrand]: true };
 
 /** Parses dotted IPv4 (exactly four decimal octets, no leading zeros) or IPv6 text (RFC 4291 §2.2, no zone). */
 export function parseIpAddress(text: string): Result<IpAddress, 'not-an-ip-address'> {
-  const bytes = text.includes(':') ? ipv6Bytes(text) : ipv4Bytes(text);
+  if (!text.includes(':')) {
+    // What ipv4Bytes takes is canonical already.
+    return ipv4Bytes(text) === undefined ? err('not-an-ip-address') : ok(text as IpAddress);
+  }
+  const bytes = ipv6Bytes(text);
   return bytes === undefined ? err('not-an-ip-address') : ok(formatIp(bytes));
 }
 
@@ -64,11 +68,32 @@ function formatIp(bytes: Uint8Array): IpAddress {
   return (bytes.length === 4 ? bytes.join('.') : formatIpv6(bytes)) as IpAddress;
 }
 
+/** By hand rather than by split and Number: an lvs.cf of ten thousand services has fifty thousand of them. */
 function ipv4Bytes(text: string): Uint8Array | undefined {
-  if (!/^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text)) return undefined;
-  const octets = text.split('.').map(Number);
-  return octets.every((octet) => octet <= 255) ? Uint8Array.from(octets) : undefined;
+  if (text.length < 7 || text.length > 15) return undefined;
+  const bytes = new Uint8Array(4);
+  let index = 0;
+  let digits = 0;
+  let octet = 0;
+  for (let at = 0; at <= text.length; at++) {
+    const code = at === text.length ? DOT : text.charCodeAt(at);
+    if (code === DOT) {
+      if (digits === 0 || octet > 255 || index > 3) return undefined;
+      bytes[index++] = octet;
+      digits = 0;
+      octet = 0;
+    } else {
+      const digit = code - ZERO;
+      if (digit < 0 || digit > 9 || (digits > 0 && octet === 0)) return undefined;
+      octet = octet * 10 + digit;
+      digits++;
+    }
+  }
+  return index === 4 ? bytes : undefined;
 }
+
+const DOT = 46;
+const ZERO = 48;
 
 function ipv6Bytes(text: string): Uint8Array | undefined {
   if (!/^[0-9a-fA-F:.]{2,45}$/.test(text)) return undefined;

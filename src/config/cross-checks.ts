@@ -5,7 +5,7 @@
  * these. Source of the list: the field's reports on Piranha and ipvsadm(8).
  */
 import { type IpAddress, ipFamily } from '../base/index.ts';
-import type { GlobalDraft, ServerDraft, VirtualDraft } from './directives.ts';
+import type { GlobalDraft, Places, ServerDraft, VirtualDraft } from './directives.ts';
 import { type Place, type ProblemList, WHOLE_FILE } from './problem.ts';
 import type { Drafts } from './read.ts';
 import { timers } from './settings.ts';
@@ -78,7 +78,7 @@ function checkDirectors(global: GlobalDraft, problems: ProblemList): void {
   checkSecondPath(global, problems);
 }
 
-function placeOf(draft: { readonly places: ReadonlyMap<string, Place> }, key: string): Place {
+function placeOf(draft: { readonly places: Places }, key: string): Place {
   return draft.places.get(key) ?? WHOLE_FILE;
 }
 

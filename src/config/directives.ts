@@ -50,8 +50,39 @@ export type Directive<D> = {
   readonly read: (words: readonly Word[], reader: ValueReader, draft: D) => void;
 };
 
-/** Where each directive of a section was last set. */
-export type Places = Map<string, Place>;
+/**
+ * Where each directive of a section was last set. A list that is searched, not a Map: a section has a dozen entries, a
+ * file ten thousand sections, and as many maps cost a third of the time to read it (bench/config.ts).
+ */
+export class Places {
+  readonly #keys: string[] = [];
+  readonly #lines: number[] = [];
+  readonly #columns: number[] = [];
+
+  get(key: string): Place | undefined {
+    const index = this.#keys.indexOf(key);
+    const line = this.#lines[index];
+    const column = this.#columns[index];
+    if (line === undefined || column === undefined) return undefined;
+    return { line, column, length: key.length };
+  }
+
+  has(key: string): boolean {
+    return this.#keys.includes(key);
+  }
+
+  set(key: string, line: number, column: number): void {
+    const found = this.#keys.indexOf(key);
+    const index = found < 0 ? this.#keys.length : found;
+    this.#keys[index] = key;
+    this.#lines[index] = line;
+    this.#columns[index] = column;
+  }
+
+  keys(): readonly string[] {
+    return this.#keys;
+  }
+}
 
 /** What has been read of the directives outside of every section. Absent: not set. */
 export type GlobalDraft = {
@@ -177,7 +208,8 @@ const seconds = (min: number, max: number) => integer({ min, max, unit: 'seconds
 const milliseconds = (min: number, max: number) =>
   ours(integer({ min, max, unit: 'milliseconds' }));
 
-const SHARED_SCSI = 'shared SCSI reservations are not supported';
+/** Why shared SCSI directives have no effect. */
+export const SHARED_SCSI = 'shared SCSI reservations are not supported';
 
 // biome-ignore format: a table, one row a line
 export const GLOBAL_DIRECTIVES = table<GlobalDraft>([

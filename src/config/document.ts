@@ -1,5 +1,5 @@
 /**
- * The document: an lvs.cf as its lines, each kept to the byte and beside it what it says.
+ * The document: an lvs.cf as its lines, each kept to the byte; what a line says is read from it when asked for.
  *
  * `formatDocument(parseDocument(text))` is `text` for every input, a valid file or not: nothing is thrown away, so an
  * edit changes the lines it means and no other, comments, order and unknown keys included (Piranha's own editor
@@ -60,49 +60,28 @@ export type Statement =
       readonly key?: Word;
     };
 
-export type Line = {
-  /** Without the line ending. */
-  readonly text: string;
-  readonly ending: '' | '\n' | '\r\n';
-  readonly statement: Statement;
-};
-
-export type Document = { readonly file: string; readonly lines: readonly Line[] };
+/** `lines` keep their line endings. */
+export type Document = { readonly file: string; readonly lines: readonly string[] };
 
 /** Reads any text; never fails. `file` is only kept, for messages. */
 export function parseDocument(text: string, file: string): Document {
-  const lines: Line[] = [];
-  let start = 0;
-  while (start < text.length) {
+  const lines: string[] = [];
+  for (let start = 0; start < text.length; ) {
     const newline = text.indexOf('\n', start);
-    if (newline < 0) {
-      lines.push(parseLine(text.slice(start), ''));
-      break;
-    }
-    const isDos = newline > start && text.charCodeAt(newline - 1) === CARRIAGE_RETURN;
-    lines.push(
-      isDos
-        ? parseLine(text.slice(start, newline - 1), '\r\n')
-        : parseLine(text.slice(start, newline), '\n'),
-    );
-    start = newline + 1;
+    const end = newline < 0 ? text.length : newline + 1;
+    lines.push(text.slice(start, end));
+    start = end;
   }
   return { file, lines };
 }
 
 /** The text of a document; the inverse of `parseDocument`. */
 export function formatDocument(document: Document): string {
-  let text = '';
-  for (const line of document.lines) text += line.text + line.ending;
-  return text;
-}
-
-/** Reads one line. `text` holds no line feed. */
-export function parseLine(text: string, ending: Line['ending']): Line {
-  return { text, ending, statement: parseStatement(text) };
+  return document.lines.join('');
 }
 
 const TAB = 9;
+const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
 const SPACE = 32;
 const DOUBLE_QUOTE = 34;
@@ -113,8 +92,9 @@ const CLOSING_BRACE = 125;
 
 const BLANK: Statement = { kind: 'blank' };
 
+/** The line ending counts as blank. */
 function isBlank(code: number): boolean {
-  return code === SPACE || code === TAB || code === CARRIAGE_RETURN;
+  return code === SPACE || code === TAB || code === LINE_FEED || code === CARRIAGE_RETURN;
 }
 
 function skipBlanks(text: string, from: number): number {
@@ -123,7 +103,8 @@ function skipBlanks(text: string, from: number): number {
   return at;
 }
 
-function parseStatement(text: string): Statement {
+/** What one line says, with or without its ending. */
+export function parseStatement(text: string): Statement {
   const start = skipBlanks(text, 0);
   if (start === text.length || text.charCodeAt(start) === HASH) return BLANK;
   if (text.charCodeAt(start) === CLOSING_BRACE) return parseClose(text, start);

@@ -2,8 +2,8 @@
 export {
   type Document,
   formatDocument,
-  type Line,
   parseDocument,
+  parseStatement,
   type Statement,
 } from './document.ts';
 export { checkDocument, type ParseOptions, parseSettings, type Verdict } from './parse.ts';

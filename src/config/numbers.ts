@@ -9,6 +9,7 @@ const INTEGER = /^[ \t\n\v\f\r]*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/
 
 /** strtol base 0 of a whole text; undefined where a character is left over. Beyond 2^53 digits are lost. */
 export function parseCInteger(text: string): number | undefined {
+  if (/^[1-9][0-9]{0,14}$/.test(text)) return Number(text); // nearly all of them
   const match = INTEGER.exec(text);
   if (match === null) return undefined;
   const [, sign, digits = ''] = match;

@@ -46,5 +46,5 @@ export function checkDocument(document: Document, lookups: Lookups = {}): Verdic
 }
 
 function textAt({ lines }: Document, { line, column, length }: Place): string {
-  return lines[line - 1]?.text.slice(column - 1, column - 1 + length) ?? '';
+  return lines[line - 1]?.slice(column - 1, column - 1 + length) ?? '';
 }

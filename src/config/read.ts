@@ -9,14 +9,21 @@ import {
   FORMER_KEYS,
   GLOBAL_DIRECTIVES,
   type GlobalDraft,
-  type Places,
+  Places,
   SERVER_DIRECTIVES,
   type ServerDraft,
+  SHARED_SCSI,
   VIRTUAL_DIRECTIVES,
   type VirtualDraft,
 } from './directives.ts';
-import type { Document, Statement, SyntaxFault, Word } from './document.ts';
-import { type Place, type ProblemList, shorten, WHOLE_FILE } from './problem.ts';
+import {
+  type Document,
+  parseStatement,
+  type Statement,
+  type SyntaxFault,
+  type Word,
+} from './document.ts';
+import { type ProblemList, shorten, WHOLE_FILE } from './problem.ts';
 import { nearest } from './suggest.ts';
 import { type Lookups, ValueReader } from './values.ts';
 
@@ -33,7 +40,7 @@ export const MAX_SECTIONS = 500_000;
 export function readDocument(document: Document, problems: ProblemList, lookups: Lookups): Drafts {
   const reader = new DocumentReader(problems, lookups);
   for (const [index, line] of document.lines.entries()) {
-    reader.read(line.statement, index + 1);
+    reader.read(parseStatement(line), index + 1);
     if (problems.isFull || reader.isOverfull) break;
   }
   reader.finish();
@@ -43,7 +50,7 @@ export function readDocument(document: Document, problems: ProblemList, lookups:
 type Statements = { readonly [K in Statement['kind']]: Extract<Statement, { kind: K }> };
 
 class DocumentReader implements Drafts {
-  readonly global: GlobalDraft = { places: new Map() };
+  readonly global: GlobalDraft = { places: new Places() };
   readonly services: VirtualDraft[] = [];
   isOverfull = false;
   readonly #problems: ProblemList;
@@ -65,16 +72,16 @@ class DocumentReader implements Drafts {
       case 'blank':
         return;
       case 'directive':
-        if (this.#skipped === 0) this.#directive(statement, line);
+        if (this.#skipped === 0) this.#directive(statement);
         return;
       case 'open':
-        this.#open(statement, line);
+        this.#open(statement);
         return;
       case 'close':
-        this.#close(statement, line);
+        this.#close(statement);
         return;
       case 'malformed':
-        this.#malformed(statement, line);
+        this.#malformed(statement);
         return;
       default:
         unreachable(statement);
@@ -92,195 +99,157 @@ class DocumentReader implements Drafts {
     );
   }
 
-  #directive({ key, values }: Statements['directive'], line: number): void {
-    const place = { line, column: key.column, length: key.length };
+  #directive({ key, values }: Statements['directive']): void {
     if (this.#server !== undefined) {
-      this.#assign(SERVER_DIRECTIVES, this.#server, this.#server.places, key.text, place, values);
+      this.#assign(SERVER_DIRECTIVES, this.#server, key, values);
     } else if (this.#service !== undefined) {
-      this.#assign(
-        VIRTUAL_DIRECTIVES,
-        this.#service,
-        this.#service.places,
-        key.text,
-        place,
-        values,
-      );
+      this.#assign(VIRTUAL_DIRECTIVES, this.#service, key, values);
     } else {
-      this.#assign(GLOBAL_DIRECTIVES, this.global, this.global.places, key.text, place, values);
+      this.#assign(GLOBAL_DIRECTIVES, this.global, key, values);
     }
   }
 
-  #assign<D>(
+  #assign<D extends { readonly places: Places }>(
     table: ReadonlyMap<string, Directive<D>>,
     draft: D,
-    places: Places,
-    key: string,
-    place: Place,
+    word: Word,
     values: readonly Word[],
   ): void {
-    const directive = table.get(key);
+    const directive = table.get(word.text);
     if (directive === undefined) {
-      this.#unknown(key, place, table.keys());
+      this.#unknown(word, table.keys());
       return;
     }
-    const before = places.get(key);
+    const { key } = directive;
+    const before = draft.places.get(key);
     if (before !== undefined) {
-      this.#problems.warning(
-        'repeated-directive',
-        place,
-        `\`${key}\` was set on line ${before.line} already; this line wins`,
-      );
+      const message = `\`${key}\` was set on line ${before.line} already; this line wins`;
+      this.#values.warn(word, 'repeated-directive', message);
     }
-    places.set(key, place);
+    draft.places.set(key, this.#values.line, word.column);
     if (directive.unused !== undefined) {
-      const message = `\`${key}\` has no effect: ${directive.unused}`;
-      const isScsi = directive.unused.startsWith('shared SCSI');
-      this.#problems.warning(isScsi ? 'unsupported' : 'unused-directive', place, message);
+      const code = directive.unused === SHARED_SCSI ? 'unsupported' : 'unused-directive';
+      this.#values.warn(word, code, `\`${key}\` has no effect: ${directive.unused}`);
     }
-    if (!this.#hasRightCount(directive, values, place)) return;
+    if (!this.#hasRightCount(directive, values, word)) return;
     this.#values.key = key;
     directive.read(values, this.#values, draft);
   }
 
-  #hasRightCount<D>(directive: Directive<D>, values: readonly Word[], place: Place): boolean {
+  #hasRightCount<D>(directive: Directive<D>, values: readonly Word[], word: Word): boolean {
     if (directive.words === 'any' || values.length === directive.words) return true;
     const { key } = directive;
     const extra = values[directive.words];
+    const isText = directive.strict.kind === 'text';
     if (extra === undefined) {
-      this.#problems.error(
+      this.#values.fail(
+        word,
         'missing-value',
-        place,
         `\`${key}\` wants two values: an address and the device it is raised on`,
         `${key} = ${values[0]?.text ?? '198.51.100.100'} eth0:1`,
       );
-      return false;
+    } else if (isText) {
+      this.#values.fail(
+        extra,
+        'extra-value',
+        `\`${key}\` takes one value; put a text with blanks into quotes`,
+        `${key} = "${values.map(({ text }) => text).join(' ')}"`,
+      );
+    } else {
+      const count = directive.words === 1 ? 'one value' : 'two values';
+      const message = `\`${key}\` takes ${count}; \`${shorten(extra.text)}\` is one too many`;
+      this.#values.fail(extra, 'extra-value', message);
     }
-    const isText = directive.strict.kind === 'text';
-    this.#problems.error(
-      'extra-value',
-      this.#values.place(extra),
-      isText
-        ? `\`${key}\` takes one value; put a text with blanks into quotes`
-        : `\`${key}\` takes ${directive.words === 1 ? 'one value' : 'two values'}; \`${shorten(extra.text)}\` is one too many`,
-      isText ? `${key} = "${values.map((word) => word.text).join(' ')}"` : undefined,
-    );
     return false;
   }
 
-  #unknown(key: string, place: Place, known: Iterable<string>): void {
+  #unknown(word: Word, known: Iterable<string>): void {
+    const key = word.text;
     const scope = this.#server ? 'server' : this.#service ? 'virtual' : 'global';
     const home = HOMES.find((candidate) => candidate.scope !== scope && candidate.table.has(key));
     if (home !== undefined) {
-      this.#problems.error(
-        'misplaced-directive',
-        place,
-        `\`${key}\` belongs ${home.where}, not ${HERE[scope]}`,
-      );
+      const message = `\`${key}\` belongs ${home.where}, not ${HERE[scope]}`;
+      this.#values.fail(word, 'misplaced-directive', message);
       return;
     }
     const former = FORMER_KEYS.get(key);
     const near = former === undefined ? nearest(key, known) : undefined;
-    const reason =
-      former !== undefined
-        ? `: ${former}`
-        : near !== undefined
-          ? `; did you mean \`${near}\`?`
-          : '';
-    this.#problems.error(
-      'unknown-directive',
-      place,
-      `unknown directive \`${shorten(key)}\`${reason}`,
-      near,
-    );
+    const why = former === undefined ? '' : `: ${former}`;
+    const hint = near === undefined ? why : `; did you mean \`${near}\`?`;
+    const message = `unknown directive \`${shorten(key)}\`${hint}`;
+    this.#values.fail(word, 'unknown-directive', message, near);
   }
 
-  #open({ keyword, name }: Statements['open'], line: number): void {
+  #open({ keyword, name }: Statements['open']): void {
     if (this.#skipped > 0) {
       this.#skipped++;
       return;
     }
-    const place = { line, column: name.column, length: name.length };
-    const kind = keyword.text;
     if (++this.#sections > MAX_SECTIONS) {
       this.#tooManySections();
       return;
     }
+    const kind = keyword.text;
+    const section = { places: new Places(), name: name.text, place: this.#values.place(name) };
     if (kind === 'server' && this.#service !== undefined && this.#server === undefined) {
-      this.#server = {
-        places: new Map(),
-        name: name.text,
-        place,
-        defaultPort: this.#service.port ?? 80,
-      };
+      this.#server = { ...section, defaultPort: this.#service.port ?? 80 };
       this.#service.servers.push(this.#server);
     } else if ((kind === 'virtual' || kind === 'failover') && this.#service === undefined) {
-      this.#service = { places: new Map(), kind, name: name.text, place, servers: [] };
+      this.#service = { ...section, kind, servers: [] };
       this.services.push(this.#service);
     } else {
       this.#skipped = 1;
-      this.#misplacedSection(keyword, line);
+      this.#misplacedSection(keyword);
     }
   }
 
-  #misplacedSection(keyword: Word, line: number): void {
-    const place = { line, column: keyword.column, length: keyword.length };
+  #misplacedSection(keyword: Word): void {
     const kind = keyword.text;
-    if (kind === 'server' || kind === 'virtual' || kind === 'failover') {
+    if (kind === 'server') {
       const message =
-        kind !== 'server'
-          ? `a \`${kind}\` section cannot stand inside another section; is a \`}\` missing before it?`
-          : this.#server === undefined
-            ? 'a `server` section stands inside a `virtual` or `failover` section'
-            : 'a `server` section cannot stand inside another one; is a `}` missing before it?';
-      this.#problems.error('misplaced-section', place, message);
-      return;
+        this.#server === undefined
+          ? 'a `server` section stands inside a `virtual` or `failover` section'
+          : 'a `server` section cannot stand inside another one; is a `}` missing before it?';
+      this.#values.fail(keyword, 'misplaced-section', message);
+    } else if (kind === 'virtual' || kind === 'failover') {
+      const message = `a \`${kind}\` section cannot stand inside another section; is a \`}\` missing before it?`;
+      this.#values.fail(keyword, 'misplaced-section', message);
+    } else {
+      const near = nearest(kind, ['virtual', 'failover', 'server']);
+      const hint =
+        near === undefined ? 'there are virtual, failover and server' : `did you mean \`${near}\`?`;
+      const message = `unknown section \`${shorten(kind)}\`; ${hint}`;
+      this.#values.fail(keyword, 'section-syntax', message, near);
     }
-    const near = nearest(kind, ['virtual', 'failover', 'server']);
-    this.#problems.error(
-      'section-syntax',
-      place,
-      near === undefined
-        ? `unknown section \`${shorten(kind)}\`; there are virtual, failover and server`
-        : `unknown section \`${shorten(kind)}\`; did you mean \`${near}\`?`,
-      near,
-    );
   }
 
   #tooManySections(): void {
     this.isOverfull = true;
     this.#service = undefined;
     this.#server = undefined;
-    this.#problems.error(
-      'too-many-sections',
-      WHOLE_FILE,
-      `more than ${MAX_SECTIONS} sections; the rest is not read`,
-    );
+    const message = `more than ${MAX_SECTIONS} sections; the rest is not read`;
+    this.#problems.error('too-many-sections', WHOLE_FILE, message);
   }
 
-  #close({ column, rest }: Statements['close'], line: number): void {
+  #close({ column, rest }: Statements['close']): void {
     if (rest !== undefined) {
-      this.#problems.warning(
-        'ignored-text',
-        { line, column: rest.column, length: rest.length },
-        'text after `}` is ignored; put it on a line of its own',
-      );
+      const message = 'text after `}` is ignored; put it on a line of its own';
+      this.#values.warn(rest, 'ignored-text', message);
     }
     if (this.#skipped > 0) this.#skipped--;
     else if (this.#server !== undefined) this.#server = undefined;
     else if (this.#service !== undefined) this.#service = undefined;
     else {
-      this.#problems.error(
-        'unexpected-close',
-        { line, column, length: 1 },
-        '`}` closes nothing here',
-      );
+      const place = { line: this.#values.line, column, length: 1 };
+      this.#problems.error('unexpected-close', place, '`}` closes nothing here');
     }
   }
 
-  #malformed({ fault, column, length, key }: Statements['malformed'], line: number): void {
+  #malformed({ fault, column, length, key }: Statements['malformed']): void {
     if (this.#skipped > 0) return;
     const { message, suggestion } = explainFault(fault, shorten(key?.text ?? ''));
-    this.#problems.error(fault, { line, column, length }, message, suggestion);
+    const place = { line: this.#values.line, column, length };
+    this.#problems.error(fault, place, message, suggestion);
   }
 }
 

@@ -110,7 +110,10 @@ function partner(global: GlobalDraft, primary: IpAddress) {
 
 function originsOf(global: GlobalDraft, file: string): Readonly<Record<string, Origin>> {
   const origins: Record<string, Origin> = {};
-  for (const [key, { line, column }] of global.places) origins[key] = { file, line, column };
+  for (const key of global.places.keys()) {
+    const place = global.places.get(key);
+    if (place !== undefined) origins[key] = originOf(place, file);
+  }
   return origins;
 }
 

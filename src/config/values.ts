@@ -447,6 +447,14 @@ export function netmaskLength(text: string, family: 4 | 6): number | undefined {
 }
 
 function contiguousBits(bytes: Uint8Array): number | undefined {
-  const bits = Array.from(bytes, (byte) => byte.toString(2).padStart(8, '0')).join('');
-  return /^1*0*$/.test(bits) ? bits.replace(/0+$/, '').length : undefined;
+  let bits = 0;
+  while (bits < bytes.length * 8 && bitAt(bytes, bits) === 1) bits++;
+  for (let rest = bits; rest < bytes.length * 8; rest++) {
+    if (bitAt(bytes, rest) === 1) return undefined;
+  }
+  return bits;
+}
+
+function bitAt(bytes: Uint8Array, index: number): number {
+  return ((bytes[index >> 3] ?? 0) >> (7 - (index & 7))) & 1;
 }
