@@ -94,10 +94,9 @@ static napi_value answer(Call *call, int64_t result) {
   return number(call, result < 0 ? -(double)errno : (double)result);
 }
 
-static bool is_undefined(Call *call, size_t at) {
-  napi_valuetype type = napi_undefined;
-  napi_typeof(call->env, call->argument[at], &type);
-  return type == napi_undefined;
+static bool is_type(Call *call, size_t at, napi_valuetype wanted) {
+  napi_valuetype type;
+  return !call->refused && napi_typeof(call->env, call->argument[at], &type) == napi_ok && type == wanted;
 }
 
 static int64_t integer(Call *call, size_t at, const char *name, int64_t least, int64_t most) {
@@ -141,7 +140,7 @@ static View address(Call *call, size_t at) {
 }
 
 static View optional_address(Call *call, size_t at) {
-  return is_undefined(call, at) ? (View){NULL, 0} : address(call, at);
+  return is_type(call, at, napi_undefined) ? (View){NULL, 0} : address(call, at);
 }
 
 /* Text of 1 to room-1 bytes without a zero byte, which would hide its tail from the kernel. */
@@ -225,12 +224,10 @@ static void option(Call *call, int *level, int *name) {
 /* setsockopt(fd, level, name, value): an int or bytes. */
 static napi_value socket_set(napi_env env, napi_callback_info info) {
   Call call = enter(env, info);
-  napi_valuetype type = napi_undefined;
   int fd = descriptor(&call, 0), level, name, small = 0;
   option(&call, &level, &name);
-  napi_typeof(env, call.argument[3], &type);
   View value = {&small, sizeof small};
-  if (type == napi_number)
+  if (is_type(&call, 3, napi_number))
     small = (int)integer(&call, 3, "value", INT_MIN, INT_MAX);
   else
     value = bytes(&call, 3, "value", 1, MAX_OPTION);
@@ -280,7 +277,7 @@ static napi_value socket_receive(napi_env env, napi_callback_info info) {
   View arena = bytes(&call, 1, "arena", 1, MAX_TRANSFER);
   size_t stride = (size_t)integer(&call, 2, "stride", 1, MAX_TRANSFER);
   View lengths = view(&call, 3, "lengths", napi_int32_array, 1, MAX_TRANSFER);
-  bool wants_addresses = !is_undefined(&call, 4);
+  bool wants_addresses = !is_type(&call, 4, napi_undefined);
   View from = wants_addresses ? bytes(&call, 4, "addresses", ADDRESS_STRIDE, MAX_TRANSFER) : (View){NULL, 0};
   if (arena.length < stride) refuse(&call, "stride", "not more than the arena's length is needed");
   if (call.refused) return NULL;
@@ -532,10 +529,8 @@ static void watch_fired(uv_poll_t *handle, int status, int events) {
 static napi_value watch_open(napi_env env, napi_callback_info info) {
   Call call = enter(env, info);
   int fd = descriptor(&call, 0);
-  napi_valuetype type = napi_undefined;
   uv_loop_t *loop = NULL;
-  napi_typeof(env, call.argument[1], &type);
-  if (type != napi_function) refuse(&call, "callback", "a function is needed");
+  if (!is_type(&call, 1, napi_function)) refuse(&call, "callback", "a function is needed");
   if (call.refused || napi_get_uv_event_loop(env, &loop) != napi_ok) return NULL;
 
   Watch *watch = calloc(1, sizeof *watch);
@@ -568,8 +563,8 @@ static napi_value watch_stop(napi_env env, napi_callback_info info) {
   Call call = enter(env, info);
   bool is_ours = false;
   Watch *watch = NULL;
-  if (call.refused) return NULL;
-  if (napi_check_object_type_tag(env, call.argument[0], &watch_tag, &is_ours) != napi_ok || !is_ours ||
+  if (!is_type(&call, 0, napi_object) ||
+      napi_check_object_type_tag(env, call.argument[0], &watch_tag, &is_ours) != napi_ok || !is_ours ||
       napi_unwrap(env, call.argument[0], (void **)&watch) != napi_ok)
     refuse(&call, "watcher", "what watch gave is needed");
   else
