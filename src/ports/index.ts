@@ -1,3 +1,4 @@
+export { openAddressPort } from './addresses.ts';
 export { BootClock } from './clock.ts';
 export { errnoName, portError } from './errno.ts';
 export { type Native, NativeUnavailable, native } from './native.ts';

@@ -42,8 +42,8 @@ import {
 } from './netlink.ts';
 import { le16, le32, Reader, u8 } from './octets.ts';
 
-/** Multicast groups, as bits of the socket address (nl_groups). */
-export const RTMGRP = { link: 0x1, neighbour: 0x4, ipv4Address: 0x10, ipv6Address: 0x100 } as const;
+/** Multicast groups to join, by number. */
+export const RTNLGRP = { link: 1, neighbour: 3, ipv4Address: 5, ipv6Address: 9 } as const;
 
 const RTM = {
   newLink: 16,
