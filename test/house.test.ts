@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { describe } from 'node:test';
+import { ip, mac, toHex } from '../src/base/index.ts';
 import { REASONS } from '../src/model/index.ts';
+import { encodeArpAnnouncement, encodeHeartbeat, HEARTBEAT_KINDS } from '../src/wire/index.ts';
 import { FILE_WISH, isTest, LAWS, type SourceFile } from './law.ts';
 import { splitSource } from './source-text.ts';
 
@@ -96,7 +98,7 @@ describe('the law bites:', () => {
       ['any', 'src/core/a.ts', 'const x = (y as any).z;', /a cast/],
       ['a default export', 'src/core/a.ts', 'export default 5;', /default export/],
       ['a renamed default', 'src/core/a.ts', 'export { x as default };', /default export/],
-      ['a wide line', 'src/core/a.ts', `// ${'x'.repeat(120)}`, /123 characters/],
+      ['a wide line', 'src/core/a.ts', `// ${'x'.repeat(130)}`, /133 characters/],
       ['a long file', 'src/core/a.ts', '\n'.repeat(501), /504 lines/],
     ];
   for (const [what, path, code, expected] of cases) {
@@ -187,6 +189,26 @@ describe('the documents are true:', () => {
       REASONS.filter((reason) => !explained.includes(`| \`${reason}\` |`)),
       [],
     );
+  });
+
+  test('the bytes that the protocol shows are the bytes we send', () => {
+    const shown = readFileSync(join(root, 'docs/protocol.md'), 'utf8')
+      .split('\n')
+      .map((line) => /^((?:[0-9a-f]{2} )*[0-9a-f]{2})(?: {3}|$)/.exec(line)?.[1] ?? '')
+      .join(' ')
+      .replace(/\s+/g, ' ');
+    const vip = ip('198.51.100.100');
+    const owner = mac('02:00:00:00:00:11');
+    assert.ok(shown.includes(`02 1b 02 1b 00 0c 1e 88 ${toHex(encodeHeartbeat('running'))}`));
+    assert.ok(shown.includes(toHex(encodeArpAnnouncement({ form: 'reply', vip, mac: owner }))));
+    const table = readFileSync(join(root, 'docs/protocol.md'), 'utf8');
+    for (const word of HEARTBEAT_KINDS) {
+      const name = word
+        .toUpperCase()
+        .replace('-', ' ')
+        .replace(/^STOPME$/, 'FOS STOPME');
+      assert.match(table, new RegExp(`\\| ${name} \\|.*\`${toHex(encodeHeartbeat(word))}\``));
+    }
   });
 
   test('every decision is listed', () => {

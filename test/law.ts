@@ -33,7 +33,8 @@ const TABLES: readonly string[] = [];
 
 export const FILE_WISH = 300;
 export const FILE_LIMIT = 500;
-const LINE_LIMIT = 120;
+/** Code is formatted to 100; a comment or a table row may need a little more. */
+const LINE_LIMIT = 130;
 
 /** As words of the code; a property of that name (`date.process`, `{ process: 1 }`) is none. */
 const FORBIDDEN_ABOVE_THE_LINE = new RegExp(
