@@ -7,5 +7,18 @@ export {
 export type { ExtendedSettings, ExtendedState, Partner } from './extended-types.ts';
 export { initialState, step, wakeAt } from './failover.ts';
 export * from './failover-types.ts';
+export { parseLoad } from './health.ts';
+export { checkText } from './health-check.ts';
 export { type FailoverState, type Move, RULES, type Rule, roleOf } from './moves.ts';
 export { refusalOf } from './operator.ts';
+export { stepServices } from './services.ts';
+export type { LoadMonitor } from './services-plan.ts';
+export {
+  desiredTable,
+  initialServices,
+  type ServicesState,
+  servicesStatus,
+  servicesWakeAt,
+} from './services-state.ts';
+export * from './services-types.ts';
+export { planTable } from './table-plan.ts';
