@@ -4,5 +4,6 @@ export * from './heartbeat.ts';
 export * from './icmp.ts';
 export * from './ndp.ts';
 export * from './netlink.ts';
+export * from './nftables.ts';
 export * from './rtnl.ts';
 export * from './trailer.ts';
