@@ -2,6 +2,7 @@ export * from './arp.ts';
 export * from './ethernet.ts';
 export * from './heartbeat.ts';
 export * from './icmp.ts';
+export * from './lease-gate.ts';
 export * from './ndp.ts';
 export * from './netlink.ts';
 export * from './nftables.ts';
