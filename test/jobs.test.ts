@@ -1,11 +1,13 @@
 /** The runner must not be fooled: every way a test program can end is run here for real. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Job, JobRunner } from './jobs.ts';
+import { type Job, JobRunner, processesWith } from './jobs.ts';
 import type { Tally } from './tally.ts';
 
 const runner = new JobRunner(join(import.meta.dirname, '..'));
@@ -102,4 +104,33 @@ test('programs that run side by side all count, in whatever order they end', asy
     (script): Job => ({ name: script, kind: 'exit', argv: ['sh', '-c', script], limitMs: 5000 }),
   );
   assert.deepEqual(only(await runner.runAll(jobs, 3)), { passed: 4, failed: 1, skipped: 0 });
+});
+
+test('a signal ends everything that runs and removes its files', async () => {
+  const place = mkdtempSync(join(tmpdir(), 'signalled-'));
+  const script = join(place, 'script.ts');
+  const jobs = join(import.meta.dirname, 'jobs.ts');
+  writeFileSync(
+    script,
+    `import { JobRunner } from ${JSON.stringify(jobs)};
+    const runner = new JobRunner('/');
+    runner.closeOnSignals();
+    const argv = ['sh', '-c', 'setsid sleep 62 & trap "" TERM; sleep 62'];
+    await runner.run({ name: 'stubborn', kind: 'exit', argv, limitMs: 60_000 });`,
+  );
+  const mark = `PIRANHA_CHECK_TEST=${process.pid}`;
+  const child = spawn(process.execPath, [script], {
+    env: { ...process.env, TMPDIR: place, PIRANHA_CHECK_TEST: String(process.pid) },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const carriers = () => processesWith(mark);
+  for (let attempt = 0; attempt < 50 && carriers().length < 4; attempt++) await sleep(50);
+  assert.ok(carriers().length >= 4, 'runner, shell and two sleepers run');
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  assert.deepEqual(await ended, [143, null]);
+  for (let attempt = 0; attempt < 20 && carriers().length > 0; attempt++) await sleep(50);
+  assert.deepEqual(carriers(), []);
+  assert.deepEqual(readdirSync(place), ['script.ts']);
+  rmSync(place, { recursive: true });
 });

@@ -76,6 +76,17 @@ export class JobRunner {
     return total;
   }
 
+  /** HUP, INT and TERM end what runs before they end us. */
+  closeOnSignals(): void {
+    for (const [signal, number] of Object.entries({ SIGHUP: 1, SIGINT: 2, SIGTERM: 15 })) {
+      process.once(signal, () => {
+        this.close();
+        process.stderr.write(`check: ended by ${signal}\n`);
+        process.exit(128 + number);
+      });
+    }
+  }
+
   /** Ends everything that runs and removes the temporary files; for signals and for the end. */
   close(): void {
     for (const child of this.#running) killGroup(child, 'SIGTERM');
@@ -172,11 +183,18 @@ async function endMarked(id: string): Promise<readonly string[]> {
   return left.map(({ command }) => command);
 }
 
-function marked(id: string): readonly { readonly pid: number; readonly command: string }[] {
-  const found: { readonly pid: number; readonly command: string }[] = [];
+function marked(id: string): readonly Running[] {
+  return processesWith(`${MARK}=${id}`);
+}
+
+type Running = { readonly pid: number; readonly command: string };
+
+/** The processes that carry an entry in their environment, as far as we may look; without ourselves. */
+export function processesWith(entry: string): readonly Running[] {
+  const found: Running[] = [];
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
-    if (!readOrEmpty(`/proc/${name}/environ`).split('\0').includes(`${MARK}=${id}`)) continue;
+    if (!readOrEmpty(`/proc/${name}/environ`).split('\0').includes(entry)) continue;
     const command = readOrEmpty(`/proc/${name}/cmdline`).replaceAll('\0', ' ').trim();
     found.push({ pid: Number(name), command: `${command} (process ${name})` });
   }

@@ -33,14 +33,7 @@ if (wanted.includes('--list')) {
 
 async function runTiers(tiers: readonly Tier[]): Promise<Tally> {
   const runner = new JobRunner(root);
-  const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
-  for (const [signal, status] of Object.entries(signals)) {
-    process.once(signal, () => {
-      runner.close();
-      process.stderr.write(`check: ended by ${signal}\n`);
-      process.exit(status);
-    });
-  }
+  runner.closeOnSignals();
   let total = NOTHING;
   try {
     for (const tier of tiers) {
