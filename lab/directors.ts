@@ -1,0 +1,185 @@
+/**
+ * The two daemons under test, started as anybody would start them, each in its namespace and in a process group of its own (a
+ * freeze stops the whole group: the program, its threads and its children).
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { unreachable } from '../src/base/index.ts';
+import { command, inNamespace } from './command.ts';
+import { DIRECTORS, type Director, OWN_ADDRESS, PRIVATE_ADDRESS, VIP } from './topology.ts';
+
+export type DirectorKind = 'piranha' | 'keepalived';
+export type Timing = {
+  readonly kind: DirectorKind;
+  readonly keepaliveMs: number;
+  readonly deadtimeMs: number;
+  readonly dialect: 'legacy' | 'auto';
+  readonly hasPrivateNetwork: boolean;
+};
+
+export const LAB_DIRECTORY = '/run/piranha-lab';
+export const HEARTBEAT_PORT = 539;
+export const PROGRAM = join(import.meta.dirname, '..', 'piranha');
+
+/** The silence after which the standby has to take over, by the daemon's own rules. */
+export function deadtimeOf(timing: Timing): number {
+  if (timing.kind === 'piranha') return timing.deadtimeMs;
+  // RFC 9568 §6.1: three adverts and the standby's skew; its priority is 100.
+  return timing.keepaliveMs * (3 + (256 - 100) / 256);
+}
+
+/** The lvs.cf of both directors. */
+export function lvsConfig(timing: Timing): string {
+  const { keepaliveMs, deadtimeMs, dialect, hasPrivateNetwork } = timing;
+  const second = (node: Director, name: string) =>
+    hasPrivateNetwork ? [`${name}_private = ${PRIVATE_ADDRESS[node]}`] : [];
+  return `${[
+    'serial_no = 1',
+    'service = lvs',
+    `primary = ${OWN_ADDRESS.da}`,
+    ...second('da', 'primary'),
+    `backup = ${OWN_ADDRESS.db}`,
+    ...second('db', 'backup'),
+    'backup_active = 1',
+    'heartbeat = 1',
+    `heartbeat_port = ${HEARTBEAT_PORT}`,
+    `keepalive_ms = ${keepaliveMs}`,
+    `deadtime_ms = ${deadtimeMs}`,
+    `dialect = ${dialect}`,
+    'network = direct',
+    'dataplane = none',
+    'virtual web {',
+    '    active = 1',
+    `    address = ${VIP} eth0:1`,
+    '    port = 80',
+    '    protocol = tcp',
+    '    scheduler = wlc',
+    '}',
+  ].join('\n')}\n`;
+}
+
+function keepalivedConfig({ keepaliveMs }: Timing, node: Director): string {
+  return `vrrp_instance lab {
+    version 3
+    state BACKUP
+    interface eth0
+    virtual_router_id 51
+    priority ${node === 'da' ? 150 : 100}
+    advert_int ${keepaliveMs / 1000}
+    virtual_ipaddress {
+        ${VIP}/32 dev eth0 label eth0:1
+    }
+}
+`;
+}
+
+/** What to type in the director's namespace to start it. */
+function startCommand(kind: DirectorKind, node: Director): readonly string[] {
+  const own = `${LAB_DIRECTORY}/${node}`;
+  switch (kind) {
+    case 'piranha':
+      return [PROGRAM, 'pulse', '-n', '-c', `${LAB_DIRECTORY}/lvs.cf`, '--run-dir', own];
+    case 'keepalived':
+      return [
+        'keepalived',
+        '-n',
+        '-l',
+        '-P',
+        '-f',
+        `${own}/keepalived.conf`,
+        '-p',
+        `${own}/pid`,
+        '-r',
+        `${own}/vrrp.pid`,
+      ];
+    default:
+      return unreachable(kind);
+  }
+}
+
+export class Directors {
+  readonly timing: Timing;
+  readonly #running = new Map<Director, ChildProcess>();
+
+  constructor(timing: Timing) {
+    this.timing = timing;
+    for (const node of DIRECTORS) {
+      mkdirSync(`${LAB_DIRECTORY}/${node}`, { recursive: true });
+      writeFileSync(`${LAB_DIRECTORY}/${node}/keepalived.conf`, keepalivedConfig(timing, node));
+    }
+    writeFileSync(`${LAB_DIRECTORY}/lvs.cf`, lvsConfig(timing));
+  }
+
+  isRunning(node: Director): boolean {
+    return this.#running.has(node);
+  }
+
+  pid(node: Director): number | undefined {
+    return this.#running.get(node)?.pid;
+  }
+
+  start(node: Director): void {
+    if (this.isRunning(node)) return;
+    const [program = '', ...rest] = inNamespace(node, startCommand(this.timing.kind, node));
+    const log = openSync(this.#logFile(node), 'a');
+    const child = spawn(program, rest, { detached: true, stdio: ['ignore', log, log] });
+    child.on('exit', () => {
+      if (this.#running.get(node) === child) this.#running.delete(node);
+    });
+    this.#running.set(node, child);
+  }
+
+  /** Sends a signal to the daemon's whole process group; false when it does not run. */
+  signal(node: Director, signal: NodeJS.Signals): boolean {
+    const pid = this.pid(node);
+    if (pid === undefined) return false;
+    process.kill(-pid, signal);
+    return true;
+  }
+
+  /** TERM to the daemon alone, as a supervisor sends it; resolves when it has ended. */
+  async stop(node: Director, timeoutMs = 5000): Promise<void> {
+    const child = this.#running.get(node);
+    if (child?.pid === undefined) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    process.kill(child.pid, 'SIGTERM');
+    const timer = setTimeout(() => this.signal(node, 'SIGKILL'), timeoutMs);
+    await ended;
+    clearTimeout(timer);
+  }
+
+  /** kill -9 of the whole group; what it left in the kernel stays. */
+  async kill(node: Director): Promise<void> {
+    const child = this.#running.get(node);
+    if (child === undefined) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    this.signal(node, 'SIGKILL');
+    await ended;
+  }
+
+  /** What a power cycle leaves of a dead daemon: nothing. */
+  async powerCycle(node: Director): Promise<void> {
+    await this.kill(node);
+    await command(['ip', '-n', node, 'addr', 'del', `${VIP}/32`, 'dev', 'eth0']).catch(
+      () => undefined,
+    );
+  }
+
+  /** The last lines of the daemon's log. */
+  logTail(node: Director, lines = 12): string {
+    try {
+      return readFileSync(this.#logFile(node), 'utf8')
+        .trimEnd()
+        .split('\n')
+        .slice(-lines)
+        .join('\n');
+    } catch {
+      return '';
+    }
+  }
+
+  #logFile(node: Director): string {
+    return `${LAB_DIRECTORY}/${node}/log`;
+  }
+}

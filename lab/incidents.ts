@@ -1,0 +1,174 @@
+/**
+ * The incidents: what is done to the pair, and when. `da` is node `primary` and active before each of them.
+ *
+ * Each step is marked with its time. Lengths are drawn from the run's seed, so that a run can be repeated; what the seed
+ * cannot hold still (the phase of heartbeats, the scheduler) is measured instead and stands in the record.
+ */
+import type { Cuts } from './cuts.ts';
+import type { Directors } from './directors.ts';
+import { now, type Observer, sleep } from './observer.ts';
+
+export type Scene = {
+  readonly observer: Observer;
+  readonly cuts: Cuts;
+  readonly directors: Directors;
+  readonly keepaliveMs: number;
+  readonly deadtimeMs: number;
+  /** 0 <= x < 1, from the seed. */
+  random(): number;
+  mark(what: string): void;
+};
+
+export type Incident = {
+  readonly about: string;
+  /** Both directors are down before it, not a settled pair. */
+  readonly startsCold?: true;
+  /** Nobody waits for a deadtime in it. */
+  readonly isHandover?: true;
+  play(scene: Scene): Promise<void>;
+};
+
+export const INCIDENTS = {
+  freeze: {
+    about: 'the active daemon is stopped (SIGSTOP) past the deadtime, then goes on',
+    async play(scene) {
+      scene.directors.signal('da', 'SIGSTOP');
+      scene.mark('frozen');
+      await sleep(pastDeadtime(scene));
+      scene.directors.signal('da', 'SIGCONT');
+      scene.mark('woken');
+    },
+  },
+  pause: {
+    about: 'the active machine is paused: frozen and cut off, then both end within 2 ms',
+    async play(scene) {
+      scene.directors.signal('da', 'SIGSTOP');
+      await scene.cuts.unplug('da');
+      scene.mark('paused');
+      await sleep(pastDeadtime(scene));
+      await scene.cuts.clear();
+      scene.directors.signal('da', 'SIGCONT');
+      scene.mark('resumed');
+    },
+  },
+  crash: {
+    about: 'the active daemon is killed (kill -9) on a living host, later started again',
+    async play(scene) {
+      await scene.directors.kill('da');
+      scene.mark('killed');
+      await sleep(2 * scene.deadtimeMs + scene.random() * scene.deadtimeMs);
+      await restart(scene);
+    },
+  },
+  death: {
+    about: "the active node's cables silently end nowhere, for good",
+    async play(scene) {
+      await scene.cuts.unplug('da');
+      scene.mark('gone');
+      await sleep(scene.deadtimeMs);
+    },
+  },
+  stop: {
+    about: 'the active daemon is stopped cleanly (SIGTERM)',
+    isHandover: true,
+    async play(scene) {
+      scene.mark('told to stop');
+      await scene.directors.stop('da');
+      scene.mark('ended');
+    },
+  },
+  split: {
+    about: 'the directors do not hear each other, the router sees both; then healed',
+    async play(scene) {
+      await scene.cuts.cutBoth();
+      scene.mark('cut');
+      await sleep(longCut(scene));
+      await scene.cuts.clear();
+      scene.mark('healed');
+    },
+  },
+  'one-way-a': {
+    about: 'what da says no longer reaches db; then healed',
+    async play(scene) {
+      await scene.cuts.cut('da', 'db');
+      scene.mark('da unheard');
+      await sleep(longCut(scene));
+      await scene.cuts.clear();
+      scene.mark('healed');
+    },
+  },
+  'one-way-b': {
+    about: 'what db says no longer reaches da; then healed',
+    async play(scene) {
+      await scene.cuts.cut('db', 'da');
+      scene.mark('db unheard');
+      await sleep(longCut(scene));
+      await scene.cuts.clear();
+      scene.mark('healed');
+    },
+  },
+  'half-heal': {
+    about: 'split, then one direction only heals, and stays so',
+    async play(scene) {
+      await scene.cuts.cutBoth();
+      scene.mark('cut');
+      await sleep(longCut(scene));
+      if (scene.random() < 0.5) {
+        await scene.cuts.heal('da', 'db');
+        scene.mark('da heard again');
+      } else {
+        await scene.cuts.heal('db', 'da');
+        scene.mark('db heard again');
+      }
+      await sleep(scene.deadtimeMs);
+    },
+  },
+  'cold-start': {
+    about: 'both directors are started at once',
+    startsCold: true,
+    async play(scene) {
+      scene.directors.start('da');
+      scene.directors.start('db');
+      scene.mark('both started');
+      await scene.observer.until(({ answering }) => answering.length > 0, 15_000);
+      await sleep(2 * scene.deadtimeMs);
+    },
+  },
+} as const satisfies Readonly<Record<string, Incident>>;
+
+export type IncidentName = keyof typeof INCIDENTS;
+
+export function isIncidentName(name: string): name is IncidentName {
+  return Object.hasOwn(INCIDENTS, name);
+}
+
+export const INCIDENT_NAMES: readonly IncidentName[] =
+  Object.keys(INCIDENTS).filter(isIncidentName);
+
+/** Around the moment of takeover and beyond: what wakes within a keepalive of it is the hardest case. */
+function pastDeadtime(scene: Scene): number {
+  return scene.deadtimeMs + (scene.random() * 4.5 - 0.5) * scene.keepaliveMs;
+}
+
+function longCut(scene: Scene): number {
+  return scene.deadtimeMs * (1.5 + scene.random() * 1.5) + scene.random() * scene.keepaliveMs;
+}
+
+async function restart(scene: Scene): Promise<void> {
+  const startedAt = now();
+  scene.directors.start('da');
+  scene.mark('started again');
+  await scene.observer.until(({ heartbeatAt }) => heartbeatAt.da > startedAt, 5000);
+  await sleep(scene.deadtimeMs);
+}
+
+/** A repeatable source of numbers 0 <= x < 1 (mulberry32). */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

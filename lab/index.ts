@@ -1,0 +1,1 @@
+export { labCommand } from './lab.ts';

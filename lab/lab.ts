@@ -1,0 +1,187 @@
+/**
+ * `piranha lab`: two real directors on a real kernel, in network namespaces of their own, and what happens to them.
+ * This file reads the words and answers mistakes; the work is done by run.ts, tour.ts and cell.ts.
+ */
+import { spawn } from 'node:child_process';
+import { parseArgs } from 'node:util';
+import { type Cell, enterCell, findCells, obstacle, openCell } from './cell.ts';
+import type { Timing } from './directors.ts';
+import { INCIDENT_NAMES, INCIDENTS, isIncidentName } from './incidents.ts';
+import { runCommand } from './run.ts';
+import { NODES } from './topology.ts';
+import type { TourOptions } from './tour.ts';
+
+/** sysexits.h EX_USAGE, as everywhere in this command line. */
+const MISUSE = 64;
+
+const USAGE = `usage: piranha lab                         two real directors and the story of a split brain
+       piranha lab run INCIDENT|all [options]  the same fault again and again, counted
+       piranha lab up                      the lab without the story, until Ctrl-C or 'lab down'
+       piranha lab shell NODE              a shell on a node of the running lab (${NODES.join(', ')})
+       piranha lab down [--all]            ends what 'lab up' started (--all: every lab of yours)
+
+incidents:
+${INCIDENT_NAMES.map((name) => `  ${name.padEnd(11)} ${INCIDENTS[name].about}`).join('\n')}
+
+options:
+  --repeat N        runs of each incident (1)
+  --jobs N          labs side by side (1)
+  --seed S          seed of the first run (1)
+  --json            one JSON record a line, then {"summary": ...}
+  --keepalive MS    heartbeat interval (100)
+  --deadtime MS     silence after which the standby takes over (300)
+  --dialect D       legacy or auto (legacy)
+  --director D      piranha or keepalived (piranha)
+  --second-network  a private heartbeat network between the directors
+  --quiet MS        silence of announcements before each fault (1300; keepalived 6500)
+  --watch MS        how long to look on after the last step (1000)
+`;
+
+/** Runs `piranha lab ...argv`; gives the exit status: 0 well, 1 a run ended badly or nothing could be run, 64 misuse. */
+export async function labCommand(argv: readonly string[]): Promise<number> {
+  try {
+    return await dispatch(argv);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`piranha lab: ${message}\n`);
+    return error instanceof Misuse || isParseError(error) ? MISUSE : 1;
+  }
+}
+
+class Misuse extends Error {}
+
+function isParseError(error: unknown): boolean {
+  return (
+    error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
+  );
+}
+
+async function dispatch(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      all: { type: 'boolean', default: false },
+      deadtime: { type: 'string', default: '300' },
+      dialect: { type: 'string', default: 'legacy' },
+      director: { type: 'string', default: 'piranha' },
+      help: { type: 'boolean', short: 'h', default: false },
+      jobs: { type: 'string', default: '1' },
+      json: { type: 'boolean', default: false },
+      keepalive: { type: 'string', default: '100' },
+      quiet: { type: 'string' },
+      repeat: { type: 'string', default: '1' },
+      'second-network': { type: 'boolean', default: false },
+      seed: { type: 'string', default: '1' },
+      watch: { type: 'string', default: '1000' },
+    },
+  });
+  const [verb, ...rest] = positionals;
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  if (verb === 'down') return down(rest, values.all);
+  if (verb === 'shell') return shell(rest);
+  const timing: Timing = {
+    kind: oneOf('--director', values.director, ['piranha', 'keepalived'] as const),
+    keepaliveMs: whole('--keepalive', values.keepalive, 10),
+    deadtimeMs: whole('--deadtime', values.deadtime, 20),
+    dialect: oneOf('--dialect', values.dialect, ['legacy', 'auto'] as const),
+    hasPrivateNetwork: values['second-network'],
+  };
+  const problem = await obstacle();
+  if (problem !== undefined) throw new Error(problem);
+  if (verb === undefined || verb === 'up') {
+    if (rest.length > 0) throw new Misuse(`what is "${rest[0]}"? (piranha lab --help)`);
+    return stay(verb === 'up' ? 'up' : 'tour', { timing, hasStory: verb === undefined });
+  }
+  if (verb !== 'run') throw new Misuse(`there is no "piranha lab ${verb}" (piranha lab --help)`);
+  return runCommand(
+    {
+      incidents: incidentsOf(rest),
+      repeat: whole('--repeat', values.repeat, 1),
+      seed: whole('--seed', values.seed, 0),
+      jobs: whole('--jobs', values.jobs, 1),
+      quietMs: whole(
+        '--quiet',
+        values.quiet ?? (timing.kind === 'keepalived' ? '6500' : '1300'),
+        0,
+      ),
+      watchMs: whole('--watch', values.watch, 0),
+      timing,
+    },
+    values.json,
+  );
+}
+
+function incidentsOf(words: readonly string[]) {
+  const names = words.join() === 'all' ? INCIDENT_NAMES : words.filter(isIncidentName);
+  const unknown = words.find((word) => word !== 'all' && !isIncidentName(word));
+  if (unknown !== undefined || names.length === 0) {
+    const what = unknown === undefined ? 'which incident?' : `there is no incident "${unknown}".`;
+    throw new Misuse(`${what} One of: ${INCIDENT_NAMES.join(', ')}, all`);
+  }
+  return names;
+}
+
+/** The tour, or a lab that stays: the terminal belongs to the process in the cell until it ends. */
+function stay(mode: 'tour' | 'up', options: TourOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const cell = openCell(mode, options, 'inherit');
+    // Ctrl-C reaches the cell by the terminal; these come to us alone. Our end is the cell's end.
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
+    process.on('SIGINT', () => undefined);
+    cell.on('error', reject);
+    cell.on('close', (status) => resolve(status ?? 1));
+  });
+}
+
+function shell([node, ...rest]: readonly string[]): Promise<number> {
+  if (node === undefined || rest.length > 0 || !NODES.some((name) => name === node)) {
+    throw new Misuse(`which node? One of: ${NODES.join(', ')}`);
+  }
+  const cell = findCells().find(({ mode }) => mode !== 'run');
+  if (cell === undefined) throw new Error('no lab is up; start one with: piranha lab up');
+  const [program = '', ...argv] = enterCell(cell, node, ['sh', '-i']);
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, argv, {
+      stdio: 'inherit',
+      env: { ...process.env, PS1: `${node}# ` },
+    });
+    process.on('SIGINT', () => undefined); // for the shell
+    child.on('error', reject);
+    child.on('close', (status) => resolve(status ?? 1));
+  });
+}
+
+async function down(rest: readonly string[], isAll: boolean): Promise<number> {
+  if (rest.length > 0) throw new Misuse(`what is "${rest[0]}"? (piranha lab --help)`);
+  const cells = findCells().filter((cell) => isAll || cell.mode === 'up' || cell.isOrphan);
+  for (const cell of cells) await end(cell);
+  process.stdout.write(
+    cells.length === 0 ? 'no lab was up\n' : cells.map(({ name }) => `${name} ended\n`).join(''),
+  );
+  return 0;
+}
+
+async function end(cell: Cell): Promise<void> {
+  process.kill(cell.keeper, 'SIGKILL');
+  for (let wait = 0; wait < 100; wait++) {
+    if (!findCells().some(({ keeper }) => keeper === cell.keeper)) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`${cell.name} (process ${cell.keeper}) does not end`);
+}
+
+function whole(option: string, text: string, least: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= least) return value;
+  throw new Misuse(`${option} ${text}: a whole number from ${least} on is needed`);
+}
+
+function oneOf<const T extends string>(option: string, text: string, words: readonly T[]): T {
+  const found = words.find((word) => word === text);
+  if (found !== undefined) return found;
+  throw new Misuse(`${option} ${text}: one of ${words.join(', ')} is needed`);
+}

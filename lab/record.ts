@@ -1,0 +1,257 @@
+/**
+ * The record of one run: what the observer saw between the fault and the end, counted. Pure: events in, numbers out, so
+ * that the counting itself is tested without a network.
+ *
+ * All times are milliseconds after the fault, unless the name says otherwise.
+ */
+import type { LabEvent, Snapshot } from './events.ts';
+import { DIRECTORS, type Director, directorOf } from './topology.ts';
+
+/** A step of the incident: `frozen`, `woken`, `cut`, `healed`, ... */
+export type Mark = { readonly at: number; readonly what: string };
+export type Change<T> = { readonly ms: number; readonly is: T };
+/** How long none, one and both directors were in a state. */
+export type Shares = { readonly none: number; readonly one: number; readonly both: number };
+
+export type RunRecord = {
+  readonly incident: string;
+  readonly director: string;
+  readonly keepaliveMs: number;
+  readonly deadtimeMs: number;
+  readonly run: number;
+  readonly seed: number;
+  /** From the last heartbeat that da sent to the fault. */
+  readonly phaseMs: number;
+  readonly steps: readonly Change<string>[];
+  /** Who holds the VIP in the kernel. */
+  readonly owners: readonly Change<readonly Director[]>[];
+  readonly ownersMs: Shares;
+  /** Who answers a fresh question on the segment. */
+  readonly answering: readonly Change<readonly Director[]>[];
+  readonly answeringMs: Shares;
+  readonly router: readonly Change<string>[];
+  readonly probes: {
+    readonly sent: number;
+    readonly lost: number;
+    /** Answered after the last step by the director that does not own in the end. */
+    readonly wrong: number;
+  };
+  /** The longest time without an answered probe. */
+  readonly outageMs: number;
+  /** From the last heartbeat that reached db to the VIP on db; absent when db never took it. */
+  readonly takeoverMs?: number;
+  /** The same, less the deadtime, where db had to wait for it. */
+  readonly overDeadtimeMs?: number;
+  readonly announcements: Readonly<Record<Director, number>>;
+  /** From the last step until one director answered and the router was on it, for good; absent when never. */
+  readonly goodAfterMs?: number;
+  readonly verdict: Verdict;
+  /** The longest time the observer itself was not looking. */
+  readonly worstStallMs: number;
+};
+
+export type Verdict = {
+  readonly owner: Director | null;
+  readonly router: string | null;
+  /** Exactly one director answers for the VIP. */
+  readonly isOneOwner: boolean;
+  /** The router sends to another one than the owner. */
+  readonly isStale: boolean;
+  readonly isGood: boolean;
+};
+
+export type RunFacts = {
+  readonly incident: string;
+  readonly isHandover: boolean;
+  readonly director: string;
+  readonly keepaliveMs: number;
+  readonly deadtimeMs: number;
+  readonly run: number;
+  readonly seed: number;
+  readonly faultAt: number;
+  readonly endAt: number;
+  readonly marks: readonly Mark[];
+  /** Before the fault. */
+  readonly ownersBefore: readonly Director[];
+  readonly routerBefore: string | undefined;
+  readonly end: Snapshot;
+  readonly events: readonly LabEvent[];
+};
+
+export function recordOf(facts: RunFacts): RunRecord {
+  const { events, faultAt, endAt, marks } = facts;
+  const within = events.filter((event) => event[1] >= faultAt && event[1] <= endAt);
+  const owners = ownerChanges(facts, within);
+  const answering = answeringChanges(facts, within);
+  const router = routerChanges(facts, within);
+  const verdict = judge(facts, answering);
+  const takeoverMs = takeover(events, faultAt, endAt);
+  const lastStep = Math.max(faultAt, ...marks.map((mark) => mark.at)) - faultAt;
+  const good = goodSince(answering, router);
+  return {
+    incident: facts.incident,
+    director: facts.director,
+    keepaliveMs: facts.keepaliveMs,
+    deadtimeMs: facts.deadtimeMs,
+    run: facts.run,
+    seed: facts.seed,
+    phaseMs: round(faultAt - lastSent(events, faultAt)),
+    steps: marks.map((mark) => ({ ms: round(mark.at - faultAt), is: mark.what })),
+    owners,
+    ownersMs: shares(owners, endAt - faultAt),
+    answering,
+    answeringMs: shares(answering, endAt - faultAt),
+    router,
+    probes: countProbes(within, faultAt + lastStep, verdict.owner),
+    outageMs: round(longestOutage(within, endAt)),
+    ...(takeoverMs !== undefined && {
+      takeoverMs: round(takeoverMs),
+      ...(!facts.isHandover && { overDeadtimeMs: round(takeoverMs - facts.deadtimeMs) }),
+    }),
+    announcements: { da: countAnnouncements(within, 'da'), db: countAnnouncements(within, 'db') },
+    ...(verdict.isGood &&
+      good !== undefined && { goodAfterMs: round(Math.max(0, good - lastStep)) }),
+    verdict,
+    worstStallMs: round(
+      Math.max(0, ...within.map((event) => (event[0] === 'stall' ? event[2] : 0))),
+    ),
+  };
+}
+
+function ownerChanges(facts: RunFacts, events: readonly LabEvent[]): Change<readonly Director[]>[] {
+  let owners = facts.ownersBefore;
+  const changes: Change<readonly Director[]>[] = [{ ms: 0, is: owners }];
+  for (const event of events) {
+    if (event[0] !== 'vip') continue;
+    const holds = event[3] === 'raised';
+    const next = DIRECTORS.filter((node) => (node === event[2] ? holds : owners.includes(node)));
+    if (next.join() === owners.join()) continue;
+    owners = next;
+    changes.push({ ms: round(event[1] - facts.faultAt), is: owners });
+  }
+  return changes;
+}
+
+function answeringChanges(
+  facts: RunFacts,
+  events: readonly LabEvent[],
+): Change<readonly Director[]>[] {
+  const before = facts.events.findLast(
+    (event) => event[0] === 'answering' && event[1] < facts.faultAt,
+  );
+  const first = before?.[0] === 'answering' ? before[2] : facts.ownersBefore;
+  const changes: Change<readonly Director[]>[] = [{ ms: 0, is: first }];
+  for (const event of events) {
+    if (event[0] === 'answering')
+      changes.push({ ms: round(event[1] - facts.faultAt), is: event[2] });
+  }
+  return changes;
+}
+
+function routerChanges(facts: RunFacts, events: readonly LabEvent[]): Change<string>[] {
+  const changes: Change<string>[] = [{ ms: 0, is: nameOf(facts.routerBefore) }];
+  for (const event of events) {
+    if (event[0] !== 'router') continue;
+    const is = nameOf(event[2] ?? undefined);
+    if (is !== changes.at(-1)?.is) changes.push({ ms: round(event[1] - facts.faultAt), is });
+  }
+  return changes;
+}
+
+function judge(facts: RunFacts, answering: readonly Change<readonly Director[]>[]): Verdict {
+  const last = answering.at(-1)?.is ?? [];
+  const owner = last.length === 1 ? (last[0] ?? null) : null;
+  const router = facts.end.router === undefined ? null : nameOf(facts.end.router);
+  const isOneOwner = owner !== null && facts.end.owners.includes(owner);
+  const isStale = isOneOwner && router !== owner;
+  return { owner, router, isOneOwner, isStale, isGood: isOneOwner && !isStale };
+}
+
+/** Since when, after the fault, the last stretch of "one answers and the router is on it" lasts. */
+function goodSince(
+  answering: readonly Change<readonly Director[]>[],
+  router: readonly Change<string>[],
+): number | undefined {
+  const times = [...answering, ...router].map((change) => change.ms).sort((a, b) => a - b);
+  const isGoodAt = (ms: number) => {
+    const now = answering.findLast((change) => change.ms <= ms)?.is ?? [];
+    return now.length === 1 && router.findLast((change) => change.ms <= ms)?.is === now[0];
+  };
+  let since: number | undefined;
+  for (const ms of times) since = isGoodAt(ms) ? (since ?? ms) : undefined;
+  return since;
+}
+
+/** From the last heartbeat of da that left the switch towards db to the VIP on db. */
+function takeover(events: readonly LabEvent[], faultAt: number, endAt: number): number | undefined {
+  const raised = events.find(
+    (event) =>
+      event[0] === 'vip' &&
+      event[2] === 'db' &&
+      event[3] === 'raised' &&
+      event[1] >= faultAt &&
+      event[1] <= endAt,
+  );
+  if (raised === undefined) return undefined;
+  const heard = events.findLast(
+    (event) =>
+      event[0] === 'heartbeat' &&
+      event[2] === 'da' &&
+      event[3] === 'passed' &&
+      event[1] < raised[1],
+  );
+  return heard === undefined ? undefined : raised[1] - heard[1];
+}
+
+function lastSent(events: readonly LabEvent[], faultAt: number): number {
+  const sent = events.findLast(
+    (event) =>
+      event[0] === 'heartbeat' && event[2] === 'da' && event[3] === 'sent' && event[1] <= faultAt,
+  );
+  return sent?.[1] ?? faultAt;
+}
+
+function shares(changes: readonly Change<readonly Director[]>[], lengthMs: number): Shares {
+  const sum = [0, 0, 0];
+  for (const [index, { ms, is }] of changes.entries()) {
+    const end = changes[index + 1]?.ms ?? lengthMs;
+    sum[is.length] = (sum[is.length] ?? 0) + end - ms;
+  }
+  return { none: round(sum[0] ?? 0), one: round(sum[1] ?? 0), both: round(sum[2] ?? 0) };
+}
+
+function countProbes(events: readonly LabEvent[], lastStepAt: number, owner: Director | null) {
+  const probes = events.filter((event) => event[0] === 'probe');
+  return {
+    sent: probes.length,
+    lost: probes.filter((event) => event[2] === null).length,
+    wrong: probes.filter(
+      (event) =>
+        event[1] >= lastStepAt && event[2] !== null && owner !== null && event[2] !== owner,
+    ).length,
+  };
+}
+
+/** From the first lost probe to the next answered one, or to the end when none was answered any more. */
+function longestOutage(events: readonly LabEvent[], endAt: number): number {
+  const probes = events.filter((event) => event[0] === 'probe').sort((a, b) => a[1] - b[1]);
+  let longest = 0;
+  let since: number | undefined;
+  for (const [, at, by] of probes) {
+    if (since !== undefined) longest = Math.max(longest, at - since);
+    since = by === null ? (since ?? at) : undefined;
+  }
+  return since === undefined ? longest : Math.max(longest, endAt - since);
+}
+
+function countAnnouncements(events: readonly LabEvent[], node: Director): number {
+  return events.filter((event) => event[0] === 'announcement' && event[2] === node).length;
+}
+
+function nameOf(mac: string | undefined): string {
+  return mac === undefined ? 'nobody' : (directorOf(mac) ?? 'stranger');
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}

@@ -1,0 +1,114 @@
+/** Records as text: one line a run, and the table of all of them. */
+import type { RunRecord } from './record.ts';
+
+export type Summary = {
+  readonly incident: string;
+  readonly director: string;
+  readonly runs: number;
+  readonly stale: number;
+  readonly noSingleOwner: number;
+  readonly outageMs: Spread | undefined;
+  readonly overDeadtimeMs: Spread | undefined;
+  readonly goodAfterMs: Spread | undefined;
+  readonly bothAnsweringMs: Spread | undefined;
+  /** Announcements per VIP, both directors together. */
+  readonly frames: Spread | undefined;
+  readonly worstStallMs: number;
+};
+
+export type Spread = { readonly median: number; readonly worst: number };
+
+export function spread(values: readonly number[]): Spread | undefined {
+  const sorted = [...values].sort((a, b) => a - b);
+  const worst = sorted.at(-1);
+  if (worst === undefined) return undefined;
+  const upper = sorted[sorted.length >> 1] ?? 0;
+  const lower = sorted[(sorted.length - 1) >> 1] ?? 0;
+  return { median: (upper + lower) / 2, worst };
+}
+
+export function summarise(records: readonly RunRecord[]): Summary[] {
+  const groups = Map.groupBy(records, (record) => `${record.director} ${record.incident}`);
+  return [...groups.values()].map((group) => ({
+    incident: group[0]?.incident ?? '',
+    director: group[0]?.director ?? '',
+    runs: group.length,
+    stale: group.filter((record) => record.verdict.isStale).length,
+    noSingleOwner: group.filter((record) => !record.verdict.isOneOwner).length,
+    outageMs: spread(group.map((record) => record.outageMs)),
+    overDeadtimeMs: spread(defined(group.map((record) => record.overDeadtimeMs))),
+    goodAfterMs: spread(defined(group.map((record) => record.goodAfterMs))),
+    bothAnsweringMs: spread(group.map((record) => record.answeringMs.both)),
+    frames: spread(group.map(({ announcements }) => announcements.da + announcements.db)),
+    worstStallMs: Math.max(...group.map((record) => record.worstStallMs)),
+  }));
+}
+
+function defined(values: readonly (number | undefined)[]): number[] {
+  return values.filter((value) => value !== undefined);
+}
+
+export function runLine(record: RunRecord, total: number): string {
+  const { announcements, overDeadtimeMs } = record;
+  const facts = [
+    `outage ${record.outageMs} ms`,
+    ...(overDeadtimeMs === undefined
+      ? []
+      : [`takeover ${signed(overDeadtimeMs)} ms over deadtime`]),
+    `frames da ${announcements.da} db ${announcements.db}`,
+  ];
+  const number = `${record.run}/${total}`.padStart(7);
+  return `${record.incident.padEnd(10)} ${number}  ${facts.join(', ')}; ${verdictText(record)}`;
+}
+
+function verdictText({ verdict, goodAfterMs }: RunRecord): string {
+  if (verdict.isStale) return `STALE: ${verdict.owner} owns, the router sends to ${verdict.router}`;
+  if (!verdict.isGood) return 'NO SINGLE OWNER';
+  const after = goodAfterMs === undefined ? '' : ` ${goodAfterMs} ms after the last step`;
+  return `ok: ${verdict.owner} owns, router on it${after}`;
+}
+
+const COLUMNS: readonly (readonly [string, (summary: Summary) => string])[] = [
+  ['director', (s) => s.director],
+  ['incident', (s) => s.incident],
+  ['runs', (s) => String(s.runs)],
+  ['stale', (s) => String(s.stale)],
+  ['no single owner', (s) => String(s.noSingleOwner)],
+  ['outage ms', (s) => pair(s.outageMs)],
+  ['over deadtime ms', (s) => pair(s.overDeadtimeMs)],
+  ['good after ms', (s) => pair(s.goodAfterMs)],
+  ['both answered ms', (s) => pair(s.bothAnsweringMs)],
+  ['frames', (s) => pair(s.frames)],
+  ['observer stall ms', (s) => format(s.worstStallMs)],
+];
+
+/** Median / worst in the columns with two numbers. */
+export function table(summaries: readonly Summary[]): string {
+  const rows = [
+    COLUMNS.map(([title]) => title),
+    ...summaries.map((s) => COLUMNS.map(([, cell]) => cell(s))),
+  ];
+  const widths = COLUMNS.map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+function pair(value: Spread | undefined): string {
+  return value === undefined ? '-' : `${format(value.median)} / ${format(value.worst)}`;
+}
+
+function format(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(value < 100 ? 1 : 0);
+}
+
+function signed(value: number): string {
+  return value < 0 ? String(value) : `+${value}`;
+}

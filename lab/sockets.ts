@@ -1,0 +1,135 @@
+/**
+ * The observer's sockets, each opened inside another network namespace and read in one loop.
+ *
+ * A thread may enter a namespace, open a socket there and leave: the socket stays (setns(2)). So one process sees the
+ * whole lab with one clock. Rejected: a process in each namespace (five of them, five clocks' worth of scheduling noise
+ * on the machine that is being measured).
+ */
+import { closeSync, openSync } from 'node:fs';
+import { type IpAddress, ipBytes } from '../src/base/index.ts';
+import { native } from '../src/ports/index.ts';
+
+const AF_INET = 2;
+const AF_NETLINK = 16;
+const AF_PACKET = 17;
+const SOCK_DGRAM = 2;
+const SOCK_RAW = 3;
+const ETH_P_ALL = 0x0003;
+const SOL_SOCKET = 1;
+const SO_RCVBUFFORCE = 33;
+const SO_RCVBUF = 8;
+const IP_FREEBIND = 15;
+const POLLIN = 1;
+const STRIDE = 2048;
+const BATCH = 32;
+const ADDRESS_STRIDE = 32;
+
+/** Runs `make` with this thread in the namespace of `node`. */
+export function within<T>(node: string, make: () => T): T {
+  const home = openSync('/proc/thread-self/ns/net', 'r');
+  const there = openSync(`/run/netns/${node}`, 'r');
+  try {
+    check(native().enterNetwork(there), `entering the namespace of ${node}`);
+    return make();
+  } finally {
+    check(native().enterNetwork(home), 'returning to the own namespace');
+    closeSync(there);
+    closeSync(home);
+  }
+}
+
+/** Every frame that enters or leaves the device and passes `filter` (classic BPF, eight bytes an instruction). */
+export function openPacket(device: string, filter: Uint8Array): number {
+  const fd = check(native().socket(AF_PACKET, SOCK_RAW, 0), `packet socket on ${device}`);
+  check(native().attachFilter(fd, filter), 'packet filter');
+  enlarge(fd);
+  const address = new Uint8Array(20);
+  const view = new DataView(address.buffer);
+  view.setUint16(0, AF_PACKET, true);
+  view.setUint16(2, ETH_P_ALL, false);
+  view.setInt32(4, check(native().interfaceIndex(device), device), true);
+  check(native().bind(fd, address), `packet socket on ${device}`);
+  return fd;
+}
+
+/** A UDP socket; with an address it is bound there, whether or not the machine has it (IP_FREEBIND). */
+export function openUdp(address?: IpAddress, port = 0): number {
+  const fd = check(native().socket(AF_INET, SOCK_DGRAM, 0), 'udp socket');
+  if (address !== undefined) {
+    check(native().setsockopt(fd, 0, IP_FREEBIND, 1), 'IP_FREEBIND');
+    check(native().bind(fd, inetAddress(address, port)), `udp ${address}:${port}`);
+  }
+  enlarge(fd);
+  return fd;
+}
+
+/** rtnetlink, with the multicast groups of the mask (RTMGRP_*). */
+export function openRoute(groups: number): number {
+  const fd = check(native().socket(AF_NETLINK, SOCK_RAW, 0), 'netlink socket');
+  const address = new Uint8Array(12);
+  const view = new DataView(address.buffer);
+  view.setUint16(0, AF_NETLINK, true);
+  view.setUint32(8, groups, true);
+  enlarge(fd);
+  check(native().bind(fd, address), 'netlink socket');
+  return fd;
+}
+
+export function inetAddress(address: IpAddress, port: number): Uint8Array {
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, AF_INET, true);
+  view.setUint16(2, port, false);
+  bytes.set(ipBytes(address), 4);
+  return bytes;
+}
+
+/** One thing read: `from` is the raw socket address of its sender. Both are views that the next read overwrites. */
+export type Arrival = { readonly bytes: Uint8Array; readonly from: Uint8Array };
+
+const arena = new Uint8Array(STRIDE * BATCH * 4);
+const lengths = new Int32Array(BATCH);
+const addresses = new Uint8Array(BATCH * ADDRESS_STRIDE);
+
+/** Everything that waits on `fd`, at most 32; netlink dumps come in parts of up to 8 kB. */
+export function* receive(fd: number, stride = STRIDE): Generator<Arrival> {
+  const count = native().recvmmsg(fd, arena, stride, lengths, addresses);
+  for (let index = 0; index < count; index++) {
+    const length = Math.min(Math.abs(lengths[index] ?? 0), stride);
+    yield {
+      bytes: arena.subarray(index * stride, index * stride + length),
+      from: addresses.subarray(index * ADDRESS_STRIDE, (index + 1) * ADDRESS_STRIDE),
+    };
+  }
+}
+
+/** Waits until a descriptor is readable; gives those that are. */
+export class Waiter {
+  readonly #fds: Int32Array;
+  readonly #events: Int32Array;
+
+  constructor(fds: readonly number[]) {
+    this.#fds = Int32Array.from(fds);
+    this.#events = new Int32Array(fds.length);
+  }
+
+  wait(timeoutMs: number): number[] {
+    this.#events.fill(POLLIN);
+    const ready = native().ppoll(this.#fds, this.#events, Math.max(0, timeoutMs));
+    if (ready <= 0) return [];
+    return [...this.#fds].filter((_, index) => this.#events[index] !== 0);
+  }
+}
+
+/** A kernel's refusal here means that the lab cannot observe: it ends. */
+export function check(result: number, what: string): number {
+  if (result < 0) throw new Error(`${what}: errno ${-result}`);
+  return result;
+}
+
+function enlarge(fd: number): void {
+  const size = 1 << 22;
+  if (native().setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, size) < 0) {
+    native().setsockopt(fd, SOL_SOCKET, SO_RCVBUF, size); // without privileges: as much as the machine allows
+  }
+}

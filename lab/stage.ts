@@ -1,0 +1,160 @@
+/**
+ * One lab, built and watched, in which incidents are played: settle the pair, wait for a random moment between two
+ * heartbeats, play, watch for a while, write the record.
+ *
+ * A run begins only when nothing is left of the one before: both daemons fresh (a director bounds its announcements over
+ * minutes, so a worn one would be judged for the harness's haste), da active, the router on it, and no announcement for
+ * `quietMs`: a late frame of an earlier round could heal the router by luck.
+ */
+
+import { Cuts } from './cuts.ts';
+import type { Timing } from './directors.ts';
+import { Directors, deadtimeOf, HEARTBEAT_PORT } from './directors.ts';
+import {
+  INCIDENTS,
+  type Incident,
+  type IncidentName,
+  randomFrom,
+  type Scene,
+} from './incidents.ts';
+import { now, Observer, sleep } from './observer.ts';
+import { type Mark, type RunRecord, recordOf } from './record.ts';
+import { build, DIRECTORS, VIP } from './topology.ts';
+
+const PROBE_MS = 5;
+const ASK_MS = 10;
+const SETTLE_LIMIT_MS = 30_000;
+
+export class Stage {
+  readonly observer: Observer;
+  readonly cuts: Cuts;
+  readonly directors: Directors;
+  readonly timing: Timing;
+  readonly deadtimeMs: number;
+
+  private constructor(observer: Observer, cuts: Cuts, directors: Directors, timing: Timing) {
+    this.observer = observer;
+    this.cuts = cuts;
+    this.directors = directors;
+    this.timing = timing;
+    this.deadtimeMs = deadtimeOf(timing);
+  }
+
+  static async build(timing: Timing): Promise<Stage> {
+    const { hasPrivateNetwork } = timing;
+    await build({ hasPrivateNetwork });
+    const eye = {
+      vip: VIP,
+      heartbeatPort: HEARTBEAT_PORT,
+      hasPrivateNetwork,
+      probeMs: PROBE_MS,
+      askMs: ASK_MS,
+    };
+    const [observer, cuts] = await Promise.all([Observer.start(eye), Cuts.open()]);
+    return new Stage(observer, cuts, new Directors(timing), timing);
+  }
+
+  /** Both daemons run, da is active, the router is on it, and the segment is quiet. Throws with the logs otherwise. */
+  async settle(quietMs: number): Promise<void> {
+    const { observer, directors } = this;
+    await this.clean();
+    directors.start('da');
+    if (!(await observer.until(({ owners }) => owners.has('da'), SETTLE_LIMIT_MS))) {
+      throw this.#unsettled('da did not become active');
+    }
+    const startedAt = now();
+    directors.start('db');
+    const isCalm = await observer.until(
+      (present) =>
+        present.owners.size === 1 &&
+        present.owners.has('da') &&
+        present.router === 'da' &&
+        present.probe?.by === 'da' &&
+        (present.heartbeatAt.db > startedAt || this.timing.kind === 'keepalived') &&
+        now() - present.announcedAt > quietMs,
+      SETTLE_LIMIT_MS,
+    );
+    if (!isCalm) throw this.#unsettled('the pair did not become calm with da active');
+  }
+
+  /** No daemon, no VIP, no cut. */
+  async clean(): Promise<void> {
+    await Promise.all(DIRECTORS.map((node) => this.directors.powerCycle(node)));
+    await this.cuts.clear();
+    await this.observer.until(
+      ({ answering, owners }) => answering.length + owners.size === 0,
+      2000,
+    );
+  }
+
+  async run(name: IncidentName, options: RunOptions): Promise<RunRecord> {
+    const incident: Incident = INCIDENTS[name];
+    const { observer } = this;
+    if (incident.startsCold) await this.clean();
+    else await this.settle(options.quietMs);
+    const random = randomFrom(options.seed);
+    if (!incident.startsCold) await this.#untilPhase(random());
+    const before = await observer.snapshot();
+    const marks: Mark[] = [];
+    const scene: Scene = {
+      observer,
+      cuts: this.cuts,
+      directors: this.directors,
+      keepaliveMs: this.timing.keepaliveMs,
+      deadtimeMs: this.deadtimeMs,
+      random,
+      mark: (what) => marks.push({ at: now(), what }),
+    };
+    const faultAt = now();
+    await incident.play(scene);
+    await sleep(options.watchMs);
+    const end = await observer.snapshot();
+    const endAt = now();
+    return recordOf({
+      incident: name,
+      isHandover: incident.isHandover ?? false,
+      director: this.timing.kind,
+      keepaliveMs: this.timing.keepaliveMs,
+      deadtimeMs: this.deadtimeMs,
+      run: options.run,
+      seed: options.seed,
+      faultAt,
+      endAt,
+      marks,
+      ownersBefore: before.owners,
+      routerBefore: before.router,
+      end,
+      events: observer.takeEvents(),
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(DIRECTORS.map((node) => this.directors.kill(node)));
+    this.observer.close();
+    this.cuts.close();
+  }
+
+  /** A random moment of the heartbeat period; the observer tells what it really was. */
+  async #untilPhase(fraction: number): Promise<void> {
+    const { keepaliveMs } = this.timing;
+    const due = this.observer.present.heartbeatAt.da + (1 + fraction) * keepaliveMs;
+    let target = due;
+    while (target < now()) target += keepaliveMs;
+    await sleep(target - now());
+  }
+
+  #unsettled(what: string): Error {
+    const { owners, router, answering, probe } = this.observer.present;
+    const state = `VIP on [${[...owners]}], router on ${router}, answering [${answering}], probe by ${probe?.by}`;
+    const logs = DIRECTORS.map((node) => `--- ${node}\n${this.directors.logTail(node)}`).join('\n');
+    return new Error(`${what} within ${SETTLE_LIMIT_MS / 1000} s (${state})\n${logs}`);
+  }
+}
+
+export type RunOptions = {
+  readonly run: number;
+  readonly seed: number;
+  readonly quietMs: number;
+  /** How long to watch after the last step. */
+  readonly watchMs: number;
+};
