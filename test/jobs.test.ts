@@ -11,10 +11,14 @@ import { type Job, JobRunner, processesWith } from './jobs.ts';
 import type { Tally } from './tally.ts';
 
 const runner = new JobRunner(join(import.meta.dirname, '..'));
-after(() => runner.close());
+const scratch = mkdtempSync(join(tmpdir(), 'jobs-'));
+after(() => {
+  runner.close();
+  rmSync(scratch, { recursive: true });
+});
 
 async function runFile(source: string, limitMs = 10_000): Promise<Tally> {
-  const name = join(tmpdir(), `case-${process.pid}-${source.length}.ts`);
+  const name = join(scratch, `case-${source.length}.ts`);
   writeFileSync(name, `import test from 'node:test';\n${source}\n`);
   return (await runner.run({ name, kind: 'file', argv: [name], limitMs })).tally;
 }
@@ -107,7 +111,7 @@ test('programs that run side by side all count, in whatever order they end', asy
 });
 
 test('a signal ends everything that runs and removes its files', async () => {
-  const place = mkdtempSync(join(tmpdir(), 'signalled-'));
+  const place = mkdtempSync(join(scratch, 'signalled-'));
   const script = join(place, 'script.ts');
   const jobs = join(import.meta.dirname, 'jobs.ts');
   writeFileSync(
@@ -132,5 +136,4 @@ test('a signal ends everything that runs and removes its files', async () => {
   for (let attempt = 0; attempt < 20 && carriers().length > 0; attempt++) await sleep(50);
   assert.deepEqual(carriers(), []);
   assert.deepEqual(readdirSync(place), ['script.ts']);
-  rmSync(place, { recursive: true });
 });
