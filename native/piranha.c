@@ -205,8 +205,8 @@ static bool is_plain_option(int level, int name) {
   switch (level) {
     case SOL_SOCKET: return name != SO_ATTACH_FILTER && name != SO_ATTACH_REUSEPORT_CBPF;
     case SOL_PACKET: return name != PACKET_FANOUT_DATA;
-    case IPPROTO_IP:
-    case IPPROTO_IPV6: return name < 64; /* from 64 on: iptables and IPVS */
+    case IPPROTO_IP: return name < 64; /* from 64 on: iptables, IPVS */
+    case IPPROTO_IPV6: return name != 64 && name != 65; /* ip6tables */
     case IPPROTO_ICMPV6:
     case SOL_RAW:
     case SOL_NETLINK: return true;

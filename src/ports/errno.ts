@@ -2,8 +2,10 @@
 import { constants } from 'node:os';
 import type { PortError } from '../model/index.ts';
 
-/** Those that node:os does not know (asm-generic/errno.h). */
+/** Those that node:os does not know, and the usual one of two names (asm-generic/errno.h). */
 const FURTHER = {
+  EAGAIN: 11,
+  EOPNOTSUPP: 95,
   ENONET: 64,
   ECOMM: 70,
   ENOTUNIQ: 76,
@@ -27,7 +29,6 @@ const FURTHER = {
 
 const names = new Map<number, string>();
 for (const [name, number] of Object.entries({ ...FURTHER, ...constants.errno })) {
-  // Two names of one number: the kernel's own comes first in node's table (EAGAIN, not EWOULDBLOCK).
   if (!names.has(number)) names.set(number, name);
 }
 

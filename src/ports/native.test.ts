@@ -205,7 +205,20 @@ for (const [name, parameters] of Object.entries(ARGUMENTS)) {
   });
 }
 
-test('the list of lengths must have room for every descriptor polled', () => {
+test('options that hold pointers into our memory are refused on every level', () => {
+  for (const [level, name] of [
+    [0, 64], // iptables
+    [0, 1155], // IPVS
+    [41, 64], // ip6tables
+    [263, 22], // PACKET_FANOUT_DATA: a filter program
+    [6, 1], // a level that nobody here uses: TCP
+  ] as const) {
+    assert.throws(() => kernel.setsockopt(1 << 30, level, name, BYTES), /^TypeError: name: /);
+    assert.throws(() => kernel.getsockopt(1 << 30, level, name, BYTES), /^TypeError: name: /);
+  }
+});
+
+test('the list of events must have room for every descriptor polled', () => {
   assert.throws(() => kernel.ppoll(new Int32Array(5), WORDS, 0), /^TypeError: events: /);
 });
 
