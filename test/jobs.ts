@@ -8,7 +8,7 @@
  * environment of its children can hide them; none of ours does.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,6 +39,8 @@ export class JobRunner {
 
   constructor(root: string) {
     this.#root = root;
+    // Some tests act as a user without rights and must reach their own files.
+    chmodSync(this.#directory, 0o711);
   }
 
   async run(job: Job): Promise<Outcome> {
