@@ -1,6 +1,7 @@
 export { openAddressPort } from './addresses.ts';
 export { BootClock } from './clock.ts';
 export { errnoName, portError } from './errno.ts';
+export { LEASE_TABLE, type LeaseForm, LinuxLease, openLease } from './lease.ts';
 export { type Native, NativeUnavailable, native } from './native.ts';
 export {
   type NetlinkFamily,
@@ -12,5 +13,7 @@ export { type Hearing, openPacketSocket, type PacketSocketOptions } from './pack
 export { LinuxPoller, openWaker, type Waker, wakerOf, watchReadable } from './poller.ts';
 export { realtimePriority, setRealtime, setThreadName } from './realtime.ts';
 export { ProcessSpawner } from './spawner.ts';
+export { openSyslog, type Syslog } from './syslog.ts';
+export { type SystemNames, systemNames } from './system-names.ts';
 export * from './types.ts';
 export { type HeartbeatSocketOptions, openHeartbeatSocket } from './udp.ts';
