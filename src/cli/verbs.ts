@@ -1,0 +1,56 @@
+/** The verbs of `piranha`, in the order of its help. Names of old (`pulse`, `send_arp`) are verbs, too. */
+
+import type { Command, Verb } from './verb.ts';
+import { versionText } from './version.ts';
+
+export const VERBS: readonly Verb[] = [
+  {
+    name: 'pulse',
+    summary: 'run the director daemon',
+    load: async () => (await import('./pulse.ts')).pulseCommand,
+  },
+  {
+    name: 'status',
+    summary: 'who owns the VIPs, and why',
+    load: async () => (await import('./status.ts')).statusCommand,
+  },
+  {
+    name: 'lab',
+    summary: 'play failures with real packets in network namespaces',
+    load: async () => (await import('../../lab/index.ts')).labCommand,
+  },
+  {
+    name: 'send_arp',
+    summary: 'send one ARP announcement',
+    load: async () => (await import('./send-arp.ts')).sendArpCommand,
+  },
+  { name: 'version', summary: 'print the version', load: async () => versionCommand },
+  { name: 'help', summary: 'print this text', load: async () => helpCommand },
+];
+
+/** The verb of that name, or of the only name that begins so. */
+export function findVerb(name: string): Verb | undefined {
+  return VERBS.find((verb) => verb.name === name);
+}
+
+export function helpText(): string {
+  const width = Math.max(...VERBS.map(({ name }) => name.length)) + 2;
+  const rows = VERBS.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`);
+  return [
+    'Usage: piranha VERB [OPTION...]',
+    '',
+    ...rows,
+    '',
+    'piranha VERB --help tells the options of a verb.',
+  ].join('\n');
+}
+
+const versionCommand: Command = async () => {
+  process.stdout.write(`${versionText('piranha')}\n`);
+  return 0;
+};
+
+const helpCommand: Command = async () => {
+  process.stdout.write(`${helpText()}\n`);
+  return 0;
+};

@@ -1,0 +1,148 @@
+/**
+ * Sends announcements: the queue between "announce these VIPs" and frames on the wire.
+ *
+ * The idea: the core says when and what; here frames leave in small batches between two looks at the heartbeat
+ * sockets, and whether the VIP still is ours is asked before every single frame, because a long queue can outlive
+ * the role. Rejected: building a round in advance; its frames would carry a link-layer address and a truth that may
+ * both be old when they leave.
+ */
+import {
+  after,
+  type Instant,
+  type IpAddress,
+  ipFamily,
+  type MacAddress,
+  type Result,
+} from '../base/index.ts';
+import type { AnnouncementForm } from '../core/index.ts';
+import type { Link, PortError } from '../model/index.ts';
+import type { PacketSocket } from '../ports/index.ts';
+import { encodeArpAnnouncement, encodeNeighbourAnnouncement } from '../wire/index.ts';
+import type { PulsePlan } from './plan.ts';
+
+/** Frames a turn, and the pause between two batches: 32,000 frames a second at most, heartbeats in between. */
+const BATCH = 128;
+const PAUSE_MS = 4;
+
+type Item = {
+  readonly vip: IpAddress;
+  readonly form: AnnouncementForm;
+  readonly owner: 'own' | 'partner';
+};
+
+export type AnnouncerPorts = {
+  readonly openPacket: (link: Link) => Result<PacketSocket, PortError>;
+  /** The link-layer address of one of `partners` on a device, from the kernel's neighbour entries. */
+  readonly neighbourMac: (device: string, partners: readonly IpAddress[]) => MacAddress | undefined;
+};
+
+export class Announcer {
+  readonly #ports: AnnouncerPorts;
+  readonly #sockets = new Map<number, PacketSocket>();
+  #devices: ReadonlyMap<IpAddress, string> = new Map();
+  #partners: readonly IpAddress[] = [];
+  #links: ReadonlyMap<string, Link> = new Map();
+  #queue: Item[] = [];
+  #nextAt: Instant | undefined;
+
+  constructor(ports: AnnouncerPorts, plan: PulsePlan) {
+    this.#ports = ports;
+    this.replacePlan(plan);
+  }
+
+  /** When the next batch may leave; undefined when none waits. */
+  get nextAt(): Instant | undefined {
+    return this.#queue.length > 0 ? this.#nextAt : undefined;
+  }
+
+  replacePlan({ vips, failover }: PulsePlan): void {
+    this.#devices = new Map(vips.map(({ address, device }) => [address, device]));
+    this.#partners = failover.paths.map(({ partner }) => partner);
+  }
+
+  /** Interfaces as they are now; the sockets of those that went away or were made anew are closed. */
+  replaceLinks(links: readonly Link[]): void {
+    this.#links = new Map(links.map((link) => [link.name, link]));
+    for (const [index, socket] of this.#sockets) {
+      if (links.some((link) => link.index === index)) continue;
+      socket.close();
+      this.#sockets.delete(index);
+    }
+  }
+
+  announce(
+    now: Instant,
+    vips: readonly IpAddress[],
+    forms: readonly AnnouncementForm[],
+    owner: 'own' | 'partner',
+  ): void {
+    if (this.#queue.length === 0) this.#nextAt = now;
+    for (const vip of vips) {
+      // IPv6 has one form only.
+      const shapes = ipFamily(vip) === 4 ? forms : forms.slice(0, 1);
+      for (const form of shapes) this.#queue.push({ vip, form, owner });
+    }
+  }
+
+  cancel(): void {
+    this.#queue = [];
+  }
+
+  /**
+   * Sends a batch, if it is time. `isOwner` is asked before each frame; the frames it denies are dropped.
+   * Answers with the frames sent and the errors met, each once.
+   */
+  send(
+    now: Instant,
+    isOwner: (who: 'own' | 'partner') => boolean,
+  ): { readonly sent: number; readonly errors: readonly PortError[] } {
+    const errors = new Map<string, PortError>();
+    let sent = 0;
+    if (this.#nextAt === undefined || this.#nextAt > now) return { sent, errors: [] };
+    for (const item of this.#queue.splice(0, BATCH)) {
+      if (!isOwner(item.owner)) continue;
+      const error = this.#sendOne(item);
+      if (error === undefined) sent++;
+      else errors.set(`${error.target} ${error.code}`, error);
+    }
+    this.#nextAt = after(now, PAUSE_MS);
+    return { sent, errors: [...errors.values()] };
+  }
+
+  close(): void {
+    for (const socket of this.#sockets.values()) socket.close();
+    this.#sockets.clear();
+  }
+
+  #sendOne(item: Item): PortError | undefined {
+    const device = this.#devices.get(item.vip) ?? '';
+    const link = this.#links.get(device);
+    const failed = (code: string): PortError => ({
+      operation: 'announce',
+      target: `${item.vip} on ${device}`,
+      code,
+    });
+    if (link === undefined) return failed('ENODEV');
+    // A device without a link-layer address (a tunnel, lo) has no neighbours to tell.
+    if (link.mac === undefined) return failed('no-link-layer-address');
+    const mac = item.owner === 'own' ? link.mac : this.#ports.neighbourMac(device, this.#partners);
+    if (mac === undefined) return failed('partner-address-unknown');
+    const socket = this.#socket(link);
+    if (!socket.ok) return socket.error;
+    return socket.value.send(frame(item, mac, link.mac));
+  }
+
+  #socket(link: Link): Result<PacketSocket, PortError> {
+    const open = this.#sockets.get(link.index);
+    if (open !== undefined) return { ok: true, value: open };
+    const opened = this.#ports.openPacket(link);
+    if (opened.ok) this.#sockets.set(link.index, opened.value);
+    return opened;
+  }
+}
+
+function frame({ vip, form }: Item, mac: MacAddress, source: MacAddress): Uint8Array {
+  return ipFamily(vip) === 4
+    ? encodeArpAnnouncement({ form, vip, mac, source })
+    : encodeNeighbourAnnouncement({ vip, mac, source });
+}

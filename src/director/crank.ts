@@ -1,0 +1,350 @@
+/**
+ * The crank: turns the failover core on real sockets, one turn at a time.
+ *
+ * A turn is: wait until something is readable or due; read the clock once; drain the heartbeat sockets; look at the
+ * kernel if it changed; obey main; `wake` the core; work off a slice of whatever is queued. Everything is
+ * synchronous, nothing waits but the poll, and all that the world can do to it comes in through ports, so the whole
+ * of it is tested with imagined ones. Rejected: callbacks of an event loop, where the order of reading and judging
+ * is an accident; a frozen process that wakes would judge its partner before reading what it had said.
+ *
+ * Contract with the core: core/failover-types.ts.
+ */
+import {
+  AssertionError,
+  after,
+  earliest,
+  elapsedMs,
+  type Instant,
+  type Result,
+  unreachable,
+} from '../base/index.ts';
+import {
+  type Effect,
+  type FailoverState,
+  type Input,
+  initialState,
+  type Note,
+  roleOf,
+  step,
+  wakeAt,
+} from '../core/index.ts';
+import type { PathName, PortError, Reason } from '../model/index.ts';
+import type { AddressPort, Clock, Poller } from '../ports/index.ts';
+import { Announcer, type AnnouncerPorts } from './announcer.ts';
+import { Converger, type Done } from './converger.ts';
+import { HeartbeatSockets, type OpenHeartbeat } from './heartbeat-sockets.ts';
+import { pathsDown } from './links.ts';
+import { MainWatch } from './main-watch.ts';
+import {
+  type FromWorker,
+  type Pulsebeat,
+  type PulseCounters,
+  type PulseSnapshot,
+  type ToWorker,
+  zeroCounters,
+} from './messages.ts';
+import type { PulsePlan } from './plan.ts';
+import { portErrorText } from './sentences.ts';
+import { Teller } from './teller.ts';
+
+export type CrankPorts = AnnouncerPorts & {
+  readonly clock: Clock;
+  readonly poller: Poller;
+  readonly addresses: AddressPort;
+  readonly openHeartbeat: OpenHeartbeat;
+  /** Readable when main has posted something; `takeMessages` silences it. */
+  readonly doorbellFd: number;
+  readonly takeMessages: () => readonly ToWorker[];
+  readonly post: (message: FromWorker) => void;
+  readonly pulsebeat: Pulsebeat;
+};
+
+/** A turn at least this often, so that main's lease is looked at and status is fresh. */
+const LONGEST_WAIT_MS = 500;
+const SNAPSHOT_INTERVAL_MS = 1000;
+
+export class Crank {
+  readonly #ports: CrankPorts;
+  readonly #sockets: HeartbeatSockets;
+  readonly #converger: Converger;
+  readonly #announcer: Announcer;
+  readonly #teller: Teller;
+  readonly #mainWatch: MainWatch;
+  readonly #counters: PulseCounters = zeroCounters();
+  #plan: PulsePlan;
+  #state: FailoverState;
+  /** Inputs that effects of an earlier one brought about. */
+  readonly #inbox: Input[] = [];
+  #now: Instant;
+  #since: Instant;
+  #reason: Reason = 'start';
+  #heardAt: { readonly [path in PathName]?: Instant } = {};
+  #linksDown: readonly PathName[] = [];
+  #isWedged = false;
+  #wasDropped = false;
+  #isOver = false;
+  #hasNews = true;
+  #toldAt: Instant;
+
+  constructor(plan: PulsePlan, ports: CrankPorts) {
+    const now = ports.clock.now();
+    this.#ports = ports;
+    this.#plan = plan;
+    this.#now = now;
+    this.#since = now;
+    this.#toldAt = now;
+    this.#sockets = new HeartbeatSockets(ports.openHeartbeat);
+    this.#converger = new Converger(ports.addresses, plan.vips);
+    this.#announcer = new Announcer(ports, plan);
+    this.#teller = new Teller(ports.post);
+    this.#mainWatch = new MainWatch(now, ports.pulsebeat.mainBeats());
+    this.#state = initialState(plan.failover, now);
+  }
+
+  /** Opens the heartbeat sockets: the last thing that can be refused before the world is touched. */
+  open(): Result<undefined, PortError> {
+    return this.#sockets.use(this.#plan.failover.paths, this.#plan.heartbeatPort);
+  }
+
+  /** Starts the life of the core; the checks are passed. */
+  begin(isForcedActive: boolean): void {
+    this.#now = this.#ports.clock.now();
+    this.#since = this.#now;
+    this.#state = initialState(this.#plan.failover, this.#now);
+    this.#ports.addresses.drainEvents();
+    this.#feed({ kind: 'start', now: this.#now, isForcedActive });
+    this.#lookAtKernel();
+    this.#workOff();
+    this.#publish();
+  }
+
+  /** One turn. False when the life is over. */
+  turn(): boolean {
+    const { clock, poller, pulsebeat, addresses, doorbellFd } = this.#ports;
+    const coreDueAt = wakeAt(this.#state);
+    const fds = [...this.#sockets.fds, addresses.eventFd, doorbellFd];
+    const readable = poller.wait(fds, Math.max(0, elapsedMs(clock.now(), this.#dueAt())));
+    this.#now = clock.now();
+    this.#noticeLateness(coreDueAt);
+    this.#sockets.drain((path, { from, bytes }) => {
+      this.#hear({ kind: 'datagram', now: this.#now, path, from, bytes });
+    });
+    // While a long wish is worked off, its own events would be all there is to see.
+    if (!this.#converger.isBusy && readable.includes(addresses.eventFd)) this.#drainKernelEvents();
+    if (readable.includes(doorbellFd)) for (const m of this.#ports.takeMessages()) this.#obey(m);
+    this.#watchMain();
+    this.#feed({ kind: 'wake', now: this.#now });
+    this.#workOff();
+    const quietMs = elapsedMs(this.#toldAt, this.#now);
+    if (this.#hasNews || quietMs >= SNAPSHOT_INTERVAL_MS) this.#publish();
+    pulsebeat.beatWorker();
+    return !this.#isOver;
+  }
+
+  close(): void {
+    this.#sockets.close();
+    this.#announcer.close();
+  }
+
+  /** When the next turn is due if nothing becomes readable. */
+  #dueAt(): Instant {
+    const soonest = earliest(
+      wakeAt(this.#state),
+      this.#announcer.nextAt,
+      this.#converger.repairAt,
+      this.#converger.isBusy ? this.#now : undefined,
+      after(this.#now, LONGEST_WAIT_MS),
+    );
+    return soonest ?? this.#now;
+  }
+
+  #noticeLateness(dueAt: Instant | undefined): void {
+    if (dueAt === undefined) return;
+    const lateMs = elapsedMs(dueAt, this.#now);
+    this.#counters.worstLateMs = Math.max(this.#counters.worstLateMs, lateMs);
+  }
+
+  #hear(input: Extract<Input, { kind: 'datagram' }>): void {
+    this.#wasDropped = false;
+    this.#feed(input);
+    if (this.#wasDropped) return;
+    this.#counters.received[input.path]++;
+    this.#heardAt = { ...this.#heardAt, [input.path]: input.now };
+  }
+
+  #drainKernelEvents(): void {
+    if (!this.#ports.addresses.drainEvents()) return;
+    this.#converger.suspect(this.#now);
+    this.#lookAtKernel();
+  }
+
+  /** Interfaces and cables as they are now. */
+  #lookAtKernel(): void {
+    const observed = this.#ports.addresses.observe();
+    this.#teller.trouble('observe', observed.ok ? undefined : portErrorText(observed.error));
+    if (!observed.ok) return;
+    this.#announcer.replaceLinks(observed.value.links);
+    const down = pathsDown(this.#plan.failover.paths, observed.value);
+    if (down.join() === this.#linksDown.join()) return;
+    this.#linksDown = down;
+    this.#feed({ kind: 'links', now: this.#now, down });
+  }
+
+  #obey(message: ToWorker): void {
+    switch (message.kind) {
+      case 'begin':
+        return; // answered by whoever turns the crank
+      case 'settings':
+        this.#reload(message.plan);
+        return;
+      case 'stop':
+        this.#feed({ kind: 'stop', now: this.#now });
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  /** All or nothing: a path that cannot be opened leaves the old settings in force. */
+  #reload(plan: PulsePlan): void {
+    const opened = this.#sockets.use(plan.failover.paths, plan.heartbeatPort);
+    if (!opened.ok) {
+      this.#ports.post({ kind: 'reloaded', refusal: opened.error });
+      return;
+    }
+    this.#plan = plan;
+    this.#converger.replaceVips(plan.vips);
+    this.#announcer.replacePlan(plan);
+    this.#feed({ kind: 'settings', now: this.#now, settings: plan.failover });
+    this.#lookAtKernel();
+    this.#ports.post({ kind: 'reloaded' });
+  }
+
+  #watchMain(): void {
+    const isWedged = this.#mainWatch.look(this.#now, this.#ports.pulsebeat.mainBeats());
+    if (isWedged === this.#isWedged) return;
+    this.#isWedged = isWedged;
+    this.#feed({ kind: 'services', now: this.#now, health: isWedged ? 'wedged' : 'ready' });
+  }
+
+  /** A slice of everything that waits. */
+  #workOff(): void {
+    this.#done(this.#converger.advance());
+    this.#done(this.#converger.repair(this.#now));
+    const { sent, errors } = this.#announcer.send(this.#now, (owner) => this.#mayAnnounce(owner));
+    this.#counters.announced += sent;
+    this.#counters.announceErrors += errors.length;
+    for (const error of errors) this.#teller.trouble(error.target, portErrorText(error));
+  }
+
+  #done(done: Done | undefined): void {
+    if (done === undefined) return;
+    this.#hasNews = true;
+    if (done.kind === 'converged') {
+      this.#feed({ now: this.#now, ...done });
+      return;
+    }
+    if (done.vips.length === 0) return;
+    this.#counters.repaired += done.vips.length;
+    this.#ports.post(done);
+    this.#feed({ now: this.#now, ...done });
+  }
+
+  /** Asked at the moment of sending: a frame for ourselves only while we own and hold, for the partner only after. */
+  #mayAnnounce(owner: 'own' | 'partner'): boolean {
+    if (this.#converger.isBusy) return false;
+    return owner === 'own'
+      ? this.#state.isActive && this.#converger.holdsVips
+      : !this.#state.isActive;
+  }
+
+  /** One input and whatever follows from it, effects in order. */
+  #feed(input: Input): void {
+    this.#inbox.push(input);
+    if (this.#inbox.length > 1) return; // an effect of the one being worked on: its turn comes
+    for (let next: Input | undefined = input; next !== undefined; next = this.#inbox[0]) {
+      const { state, effects } = step(this.#state, next);
+      this.#state = state;
+      for (const effect of effects) this.#execute(effect);
+      this.#inbox.shift();
+    }
+  }
+
+  #execute(effect: Effect): void {
+    switch (effect.kind) {
+      case 'send':
+        this.#send(effect.path, effect.bytes);
+        return;
+      case 'converge':
+        this.#converge(effect.wish, effect.role);
+        return;
+      case 'announce':
+        this.#announcer.announce(this.#now, effect.vips, effect.forms, effect.owner);
+        return;
+      case 'cancel-announcements':
+        this.#announcer.cancel();
+        return;
+      case 'hook':
+        this.#ports.post({ kind: 'hook', hook: effect.hook });
+        return;
+      case 'note':
+        this.#note(effect.note);
+        return;
+      case 'extend-lease':
+      case 'ask-segment':
+        // Only of the extended dialect, which the plan does not turn on.
+        throw new AssertionError(`the crank cannot ${effect.kind}`);
+      case 'exit':
+        this.#isOver = true;
+        this.#hasNews = true;
+        return;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  #send(path: PathName, bytes: Uint8Array): void {
+    const error = this.#sockets.send(path, bytes);
+    if (error === undefined) this.#counters.sent[path]++;
+    else this.#counters.sendErrors[path]++;
+    this.#teller.trouble(`send ${path}`, error === undefined ? undefined : portErrorText(error));
+  }
+
+  #converge(wish: number, role: 'active' | 'standby'): void {
+    this.#hasNews = true;
+    this.#done(this.#converger.want(wish, role));
+  }
+
+  #note(note: Note): void {
+    if (note.kind === 'role') {
+      this.#reason = note.reason;
+      this.#since = this.#now;
+    } else if (note.kind === 'dropped') {
+      this.#wasDropped = true;
+      const { dropped } = this.#counters;
+      dropped[note.reason] = (dropped[note.reason] ?? 0) + 1;
+    } else if (note.kind === 'late') this.#counters.lateWakes++;
+    this.#hasNews ||= note.kind !== 'dropped' && note.kind !== 'hold';
+    this.#teller.note(note, this.#now);
+  }
+
+  #publish(): void {
+    this.#hasNews = false;
+    this.#toldAt = this.#now;
+    const { refusal } = this.#converger;
+    this.#teller.trouble('addresses', refusal);
+    const snapshot: PulseSnapshot = {
+      at: this.#now,
+      role: roleOf(this.#state),
+      reason: this.#reason,
+      since: this.#since,
+      addresses: { isSettled: !this.#converger.isBusy, ...(refusal !== undefined && { refusal }) },
+      partnerSaid: this.#state.partnerSaid,
+      heardAt: this.#heardAt,
+      linksDown: this.#linksDown,
+      counters: this.#counters,
+    };
+    this.#ports.post({ kind: 'snapshot', snapshot });
+    if (this.#isOver) this.#ports.post({ kind: 'exit' });
+  }
+}

@@ -1,0 +1,381 @@
+/**
+ * The director's main thread: starts, stops and reloads; the failing over is the pulse worker's.
+ *
+ *   rehearsing --worker ready, timers fit--> living --TERM, INT, or a mistake of ours--> stopping --> ended
+ *
+ * This thread may pause for hundreds of milliseconds without harm. Wedged for seconds, the worker resigns
+ * (main-watch.ts); dead of an exception, it still stops cleanly, because a director that is wrong about itself must not
+ * keep a VIP. Rejected: restarting the worker in place. The supervisor restarts the process; the partner serves
+ * meanwhile.
+ */
+import type { Server } from 'node:http';
+import { elapsedMs, err, type Milliseconds, ok, type Result, unreachable } from '../base/index.ts';
+import type { PortError, Settings } from '../model/index.ts';
+import {
+  BootClock,
+  type Notifier,
+  openNotifier,
+  openWaker,
+  ProcessSpawner,
+  type Spawner,
+} from '../ports/index.ts';
+import { missingCapabilities } from './capabilities.ts';
+import { type HookCommands, Hooks } from './hooks.ts';
+import { observeKernel, releaseVips } from './kernel.ts';
+import { loadSettings } from './load-settings.ts';
+import { noteLines, startLine, terminationLine } from './log.ts';
+import type { PulseOptions } from './main-thread.ts';
+import type { FromWorker, PulseSnapshot } from './messages.ts';
+import { decideStart, type PulsePlan, type StartDecision, tooTight } from './plan.ts';
+import { PulseThread } from './pulse-thread.ts';
+import { claim, leave, type RunDirectory } from './run-directory.ts';
+import { portErrorText, systemErrorText } from './sentences.ts';
+import {
+  addChange,
+  type RoleChange,
+  type StatusDocument,
+  statusDocument,
+  wallText,
+} from './status.ts';
+import { serveStatus } from './status-server.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What a reload replaces. */
+type Configuration = { readonly settings: Settings; readonly plan: PulsePlan };
+
+export type Prepared = StartDecision & {
+  readonly settings: Settings;
+  readonly warnings: readonly string[];
+  readonly directory: RunDirectory;
+};
+
+/** What exists only while we live. */
+type Living = {
+  readonly server: Server;
+  readonly spawner: Spawner;
+  readonly hooks: Hooks;
+  readonly notifier: Notifier | undefined;
+  readonly timers: readonly NodeJS.Timeout[];
+};
+
+const BEAT_MS: Milliseconds = 250;
+const STOP_LIMIT_MS: Milliseconds = 5000;
+const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
+
+export class Director {
+  readonly #options: PulseOptions;
+  readonly #terminal: Terminal;
+  readonly #directory: RunDirectory;
+  readonly #node: StartDecision['node'];
+  readonly #clock = new BootClock();
+  readonly #startedAtWallMs = Date.now();
+  #current: Configuration;
+  /** Reloads that the worker has not answered, oldest first. */
+  readonly #reloads: Configuration[] = [];
+  readonly #warnings: readonly string[];
+  #thread: PulseThread | undefined;
+  #living: Living | undefined;
+  #snapshot: PulseSnapshot | undefined;
+  #changes: readonly RoleChange[] = [];
+  #worstLateMs = 0;
+  #schedulingRefusal: string | undefined;
+  #verdictText: string | undefined;
+  /** The worker has given the VIPs back and said so. */
+  #hasReleased = false;
+  /** Set when stopping: the code to exit with. */
+  #exitCode: number | undefined;
+  #onFirstWord: (word: Result<undefined, string>) => void = () => {};
+  #onEnd: (exitCode: number) => void = () => {};
+
+  constructor(prepared: Prepared, options: PulseOptions, terminal: Terminal) {
+    const { settings, plan, node, directory, warnings } = prepared;
+    this.#options = options;
+    this.#terminal = terminal;
+    this.#current = { settings, plan };
+    this.#node = node;
+    this.#directory = directory;
+    this.#warnings = warnings;
+  }
+
+  /** The whole life; gives the exit code. */
+  async run(): Promise<number> {
+    const started = await this.#rehearse();
+    if (started.ok && this.#options.isTest) return this.#describe();
+    const living = started.ok ? await this.#comeAlive() : started;
+    if (!living.ok) {
+      this.#thread?.post({ kind: 'stop' });
+      this.#terminal.refuse([living.error]);
+      return 1;
+    }
+    const ended = new Promise<number>((resolve) => {
+      this.#onEnd = resolve;
+    });
+    this.#begin();
+    return ended;
+  }
+
+  /** Starts the worker; it measures and opens, but sends nothing and changes nothing yet. */
+  async #rehearse(): Promise<Result<undefined, string>> {
+    const doorbell = openWaker();
+    if (!doorbell.ok) return err(portErrorText(doorbell.error));
+    const firstWord = new Promise<Result<undefined, string>>((resolve) => {
+      this.#onFirstWord = resolve;
+    });
+    this.#thread = new PulseThread(this.#current.plan, doorbell.value, {
+      onMessage: (message) => this.#hear(message),
+      onEnd: (error) => this.#workerEnded(error),
+    });
+    const word = await firstWord;
+    if (!word.ok) return word;
+    const complaint = tooTight(this.#current.plan.failover, this.#worstLateMs);
+    return complaint === undefined ? word : err(`${this.#current.settings.file}: ${complaint}`);
+  }
+
+  /** --test-start: what a start would do. */
+  #describe(): number {
+    this.#thread?.post({ kind: 'stop' });
+    const { settings, plan } = this.#current;
+    this.#tell(this.#warnings);
+    this.#tell([
+      `${settings.file} can be run: would start as ${this.#node === 'primary' ? 'MASTER' : 'BACKUP'}`,
+      ...plan.vips.map(({ address, device }) => `would raise ${address} on ${device} when active`),
+    ]);
+    return 0;
+  }
+
+  /** Claims the run directory and starts what a living director needs beside the worker. */
+  async #comeAlive(): Promise<Result<undefined, string>> {
+    const notifier = openNotifier(process.env, process.pid);
+    if (!notifier.ok) return err(portErrorText(notifier.error));
+    let server: Server;
+    try {
+      claim(this.#directory);
+      server = await serveStatus(this.#directory.socket, () => this.#status());
+    } catch (error) {
+      return err(`run directory ${this.#directory.path}: ${systemErrorText(error)}`);
+    }
+    const spawner = new ProcessSpawner();
+    const hooks = new Hooks(spawner, hookCommands(this.#current.settings), this.#terminal.log);
+    const timers = [setInterval(() => this.#thread?.pulsebeat.beatMain(), BEAT_MS)];
+    const watchdogMs = notifier.value?.watchdogMs;
+    if (watchdogMs !== undefined) timers.push(this.#petWatchdog(watchdogMs));
+    this.#living = { server, spawner, hooks, notifier: notifier.value, timers };
+    return ok(undefined);
+  }
+
+  /** The supervisor hears from us only while the worker turns: a wedged worker must be restarted, too. */
+  #petWatchdog(watchdogMs: Milliseconds): NodeJS.Timeout {
+    let seen = -1;
+    return setInterval(() => {
+      const beats = this.#thread?.pulsebeat.workerBeats() ?? seen;
+      if (beats === seen) return;
+      seen = beats;
+      this.#living?.notifier?.watchdog();
+    }, watchdogMs / 2);
+  }
+
+  #begin(): void {
+    process.on('SIGTERM', () => this.#terminate('SIGTERM'));
+    process.on('SIGINT', () => this.#terminate('SIGINT'));
+    process.on('SIGHUP', () => this.#reload());
+    process.on('uncaughtException', (error) => this.#fail(error));
+    process.on('unhandledRejection', (error) => this.#fail(error));
+    this.#tell([startLine(this.#node), ...this.#warnings]);
+    if (this.#schedulingRefusal !== undefined) {
+      const risk = 'under load heartbeats may leave late';
+      this.#tell([`no real-time scheduling, ${risk}: ${this.#schedulingRefusal}`]);
+    }
+    this.#thread?.pulsebeat.beatMain();
+    this.#thread?.post({ kind: 'begin', isForcedActive: this.#options.isForcedActive });
+    this.#living?.notifier?.ready();
+    this.#terminal.ready();
+  }
+
+  #hear(message: FromWorker): void {
+    switch (message.kind) {
+      case 'ready':
+        this.#worstLateMs = message.worstLateMs;
+        this.#schedulingRefusal = message.schedulingRefusal;
+        this.#onFirstWord(ok(undefined));
+        return;
+      case 'refused':
+        this.#onFirstWord(err(refusedText(message.error)));
+        return;
+      case 'note':
+        this.#noted(message);
+        return;
+      case 'hook':
+        this.#living?.hooks.run(message.hook);
+        return;
+      case 'trouble':
+        this.#tell([message.text]);
+        return;
+      case 'repaired':
+        this.#tell([repairedText(message.vips)]);
+        return;
+      case 'reloaded':
+        this.#reloaded(message.refusal);
+        return;
+      case 'snapshot':
+        this.#snapshot = message.snapshot;
+        this.#tellSupervisor();
+        return;
+      case 'exit':
+        this.#hasReleased = true;
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  #noted({ note, at, suppressed }: Extract<FromWorker, { kind: 'note' }>): void {
+    if (note.kind === 'role') {
+      const agoMs = elapsedMs(at, this.#clock.now());
+      const { from, to, reason } = note;
+      const change = { at: wallText(Date.now() - agoMs), from, to, reason };
+      this.#changes = addChange(this.#changes, change);
+    }
+    const { monitorLinks: monitorsLinks } = this.#current.settings;
+    const { isVerbose } = this.#options;
+    this.#tell(noteLines(note, { node: this.#node, isVerbose, monitorsLinks }, suppressed));
+  }
+
+  /** HUP. The whole new file is judged as at a start; one that could not be started with changes nothing. */
+  #reload(): void {
+    if (this.#exitCode !== undefined) return;
+    const next = this.#judgeReload();
+    if (!next.ok) {
+      this.#tell([...next.error, 'reload refused: the running configuration stays']);
+      return;
+    }
+    this.#reloads.push(next.value);
+    this.#thread?.post({ kind: 'settings', plan: next.value.plan });
+  }
+
+  #judgeReload(): Result<Configuration, readonly string[]> {
+    const loaded = loadSettings(this.#options.configFile);
+    if (!loaded.ok) return loaded;
+    const { settings, warnings } = loaded.value;
+    const observed = observeKernel();
+    if (!observed.ok) return err([observed.error]);
+    const decision = decideStart({
+      settings,
+      observed: observed.value,
+      missingCapabilities: missingCapabilities(),
+    });
+    if (!decision.ok) return err([decision.error]);
+    const { node, plan } = decision.value;
+    if (node !== this.#node) {
+      return err([`${settings.file}: this machine would be the ${node}: that needs a restart`]);
+    }
+    const complaint = tooTight(plan.failover, this.#worstLateMs);
+    if (complaint !== undefined) return err([`${settings.file}: ${complaint}`]);
+    this.#tell(warnings);
+    return ok({ settings, plan });
+  }
+
+  #reloaded(refusal: PortError | undefined): void {
+    const next = this.#reloads.shift();
+    if (next === undefined) return;
+    if (refusal !== undefined) {
+      this.#tell([refusedText(refusal), 'reload refused: the running configuration stays']);
+      return;
+    }
+    this.#current = next;
+    if (this.#living !== undefined) this.#living.hooks.commands = hookCommands(next.settings);
+    this.#tell([`rereading configuration file: done (serial_no ${next.settings.serialNo})`]);
+  }
+
+  #terminate(signal: keyof typeof SIGNAL_NUMBERS): void {
+    if (this.#exitCode !== undefined) return;
+    this.#tell([terminationLine(SIGNAL_NUMBERS[signal])]);
+    this.#stop(0);
+  }
+
+  /** A mistake of ours on this thread: the worker still can and must give the VIPs back. */
+  #fail(error: unknown): void {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#tell(text.split('\n'));
+    if (this.#exitCode === undefined) this.#stop(1);
+  }
+
+  #stop(exitCode: number): void {
+    this.#exitCode = exitCode;
+    this.#living?.notifier?.stopping();
+    this.#thread?.post({ kind: 'stop' });
+    setTimeout(() => this.#end(`not stopped after ${STOP_LIMIT_MS / 1000} s`), STOP_LIMIT_MS);
+  }
+
+  #workerEnded(error: Error | undefined): void {
+    this.#onFirstWord(err(`the pulse worker ended: ${error?.message ?? 'without a word'}`));
+    if (this.#living === undefined) return;
+    if (!this.#hasReleased) {
+      this.#end(`pulse worker died: ${error?.stack ?? 'no reason'}`);
+      return;
+    }
+    // Its last hook may still run; the time limit of the stop bounds it.
+    void this.#living.hooks.idle().then(() => this.#end(undefined));
+  }
+
+  /** The last act, once. `complaint`: the stop was not clean. */
+  #end(complaint: string | undefined): void {
+    const living = this.#living;
+    if (living === undefined) return;
+    this.#living = undefined;
+    if (complaint !== undefined) {
+      const rest = this.#hasReleased ? [] : releaseVips(this.#current.plan.vips);
+      this.#tell([...complaint.split('\n'), ...rest]);
+    }
+    for (const timer of living.timers) clearInterval(timer);
+    living.server.close();
+    living.server.closeAllConnections();
+    living.spawner.close();
+    living.notifier?.close();
+    leave(this.#directory);
+    this.#onEnd(complaint === undefined ? (this.#exitCode ?? 1) : 1);
+  }
+
+  #tellSupervisor(): void {
+    const text = this.#status()?.verdict.text;
+    if (text === undefined || text === this.#verdictText) return;
+    this.#verdictText = text;
+    this.#living?.notifier?.status(text);
+  }
+
+  #status(): StatusDocument | undefined {
+    if (this.#snapshot === undefined) return undefined;
+    const { settings, plan } = this.#current;
+    const frame = {
+      pid: process.pid,
+      node: this.#node,
+      file: settings.file,
+      serialNo: settings.serialNo,
+      startedAtWallMs: this.#startedAtWallMs,
+      plan,
+    };
+    const clocks = { now: this.#clock.now(), wallMs: Date.now() };
+    return statusDocument(frame, this.#snapshot, this.#changes, clocks);
+  }
+
+  #tell(lines: readonly string[]): void {
+    for (const line of lines) this.#terminal.log(line);
+  }
+}
+
+function hookCommands({ activeCommand, inactiveCommand }: Settings): HookCommands {
+  return {
+    ...(activeCommand !== undefined && { active: activeCommand }),
+    ...(inactiveCommand !== undefined && { inactive: inactiveCommand }),
+  };
+}
+
+function refusedText(error: PortError): string {
+  const text = portErrorText(error);
+  return error.operation === 'bind' ? `failed to bind to heartbeat address: ${text}` : text;
+}
+
+function repairedText(vips: readonly string[]): string {
+  const [first] = vips;
+  const more = vips.length > 1 ? ` and ${vips.length - 1} more` : '';
+  return `VIP ${first}${more} was removed by someone else: raised again (repaired)`;
+}

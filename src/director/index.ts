@@ -1,0 +1,11 @@
+/** The director process and what others may ask of it. */
+export { heldVips, observeKernel } from './kernel.ts';
+export { loadSettings } from './load-settings.ts';
+export { type PulseOptions, runPulse } from './main-thread.ts';
+export {
+  DEFAULT_RUN_DIRECTORY,
+  type RunDirectory,
+  readPid,
+  runDirectory,
+} from './run-directory.ts';
+export { LEVELS, type StatusDocument, type Verdict } from './status.ts';

@@ -1,0 +1,138 @@
+/**
+ * From an lvs.cf to what this machine has to do: which node it is, on which paths it speaks, which addresses float.
+ *
+ * The idea: everything that can be known to be wrong is found here, as a sentence, before a socket is opened or an
+ * address touched. Pure: settings and an observation of the kernel in, a plan or the reason why not out.
+ * Rejected: finding out while starting (the original binds, fails, and leaves the reader with "cannot create
+ * heartbeat socket" for a wrong address, a busy port and a missing right alike).
+ *
+ * Source: piranha 0.8.6 behaviour (docs/protocol.md, "which node am I"); lvs.cf(5).
+ */
+import { err, type IpAddress, ok, type Result } from '../base/index.ts';
+import type { FailoverSettings, Path } from '../core/index.ts';
+import {
+  floatingAddresses,
+  type KernelAddresses,
+  type Node,
+  type Settings,
+  type Vip,
+} from '../model/index.ts';
+
+/** What the pulse worker needs of an lvs.cf; plain data, so that it can be posted to another thread. */
+export type PulsePlan = {
+  readonly failover: FailoverSettings;
+  readonly vips: readonly Vip[];
+  readonly heartbeatPort: number;
+};
+
+/** What can be decided before anything is touched. */
+export type StartDecision = { readonly node: Node; readonly plan: PulsePlan };
+
+/**
+ * Judges settings against this machine. The error is one sentence for the operator.
+ * `missingCapabilities` names the Linux capabilities that are needed and not held.
+ */
+export function decideStart(input: {
+  readonly settings: Settings;
+  readonly observed: KernelAddresses;
+  readonly missingCapabilities: readonly string[];
+}): Result<StartDecision, string> {
+  const { settings, observed, missingCapabilities } = input;
+  const { file } = settings;
+  if (settings.service === 'fos') {
+    return err(`${file}: service = fos: this pulse fails over lvs services only`);
+  }
+  const node = decideNode(settings, observed);
+  if (node === undefined) {
+    const named = [`primary ${settings.primary}`];
+    if (settings.backup !== undefined) named.push(`backup ${settings.backup}`);
+    return err(`${file}: no local address matches ${named.join(' or ')}`);
+  }
+  const vips = floatingAddresses(settings);
+  if (vips.length === 0) return err(`${file}: no virtual service is active: nothing to fail over`);
+  if (settings.deadtimeMs <= settings.keepaliveMs) {
+    return err(
+      `${file}: deadtime (${settings.deadtimeMs} ms) must be greater than keepalive (${settings.keepaliveMs} ms)`,
+    );
+  }
+  const [missing] = missingCapabilities;
+  if (missing !== undefined) {
+    return err(`${missingCapabilities.join(' and ')} missing: run pulse as root, or grant it`);
+  }
+  const homeless = vips.find((vip) => !observed.links.some((link) => link.name === vip.device));
+  if (homeless !== undefined) {
+    const { file: where, line } = homeless.origin;
+    return err(
+      `${where}:${line}: interface ${homeless.device} of VIP ${homeless.address} does not exist`,
+    );
+  }
+  if (node === 'backup' && !settings.backupActive) {
+    return err(`${file}: backup node marked inactive, exiting`);
+  }
+  return ok({ node, plan: pulsePlan(settings, node) });
+}
+
+/** The node whose address one of our interfaces carries; the primary's is asked first, as the original does. */
+export function decideNode(settings: Settings, observed: KernelAddresses): Node | undefined {
+  const isLocal = (address: IpAddress | undefined): boolean =>
+    address !== undefined && observed.rows.some((row) => row.address === address);
+  if (isLocal(settings.primary)) return 'primary';
+  return isLocal(settings.backup) ? 'backup' : undefined;
+}
+
+export function pulsePlan(settings: Settings, node: Node): PulsePlan {
+  const vips = floatingAddresses(settings);
+  return {
+    failover: {
+      node,
+      paths: heartbeatPaths(settings, node),
+      keepaliveMs: settings.keepaliveMs,
+      deadtimeMs: settings.deadtimeMs,
+      dialect: settings.dialect,
+      failback: settings.failback,
+      monitorLinks: settings.monitorLinks,
+      vips: vips.map((vip) => vip.address),
+    },
+    vips,
+    heartbeatPort: settings.heartbeatPort,
+  };
+}
+
+/** Public always, private when both private addresses are given; none without a partner. */
+function heartbeatPaths(settings: Settings, node: Node): readonly Path[] {
+  const { primary, backup, primaryPrivate, backupPrivate } = settings;
+  if (!settings.backupActive || backup === undefined) return [];
+  const path = (name: Path['name'], ofPrimary: IpAddress, ofBackup: IpAddress): Path =>
+    node === 'primary'
+      ? { name, own: ofPrimary, partner: ofBackup }
+      : { name, own: ofBackup, partner: ofPrimary };
+  const paths = [path('public', primary, backup)];
+  if (primaryPrivate !== undefined && backupPrivate !== undefined) {
+    paths.push(path('private', primaryPrivate, backupPrivate));
+  }
+  return paths;
+}
+
+/**
+ * A deadtime must leave room for this machine's own lateness: a keepalive may leave late here and be judged late
+ * there. `worstLateMs` is the worst of a self-test of the worker's timer. Undefined: it fits.
+ */
+export function tooTight(
+  settings: Pick<FailoverSettings, 'keepaliveMs' | 'deadtimeMs'>,
+  worstLateMs: number,
+): string | undefined {
+  const { keepaliveMs, deadtimeMs } = settings;
+  if (worstLateMs < jitterBudgetMs(settings)) return undefined;
+  const needed = Math.ceil(keepaliveMs + 2 * worstLateMs) + 1;
+  return (
+    `deadtime (${deadtimeMs} ms) is too tight for this machine: its timers were up to ` +
+    `${worstLateMs.toFixed(1)} ms late, which with keepalive ${keepaliveMs} ms calls for at least ${needed} ms`
+  );
+}
+
+/** The lateness that two directors together can bear: half of what deadtime leaves after one keepalive. */
+export function jitterBudgetMs(
+  settings: Pick<FailoverSettings, 'keepaliveMs' | 'deadtimeMs'>,
+): number {
+  return (settings.deadtimeMs - settings.keepaliveMs) / 2;
+}

@@ -1,0 +1,98 @@
+/**
+ * The pulse worker: a thread of its own that plugs the crank into Linux and turns it until the life is over.
+ *
+ * It never returns to its event loop, so main reaches it by a doorbell (eventfd) and a message port that is read by
+ * hand. Its heap is its own: a garbage collection of main does not stop it (docs/architecture.md has the figures).
+ * Started by pulse-thread.ts.
+ */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { assert } from '../base/index.ts';
+import {
+  BootClock,
+  LinuxPoller,
+  openAddressPort,
+  openHeartbeatSocket,
+  openPacketSocket,
+  setRealtime,
+  setThreadName,
+  wakerOf,
+} from '../ports/index.ts';
+import { Crank } from './crank.ts';
+import { type FromWorker, Pulsebeat, type ToWorker, type WorkerSetup } from './messages.ts';
+import { neighbourMac } from './neighbours.ts';
+import { jitterBudgetMs } from './plan.ts';
+import { measureLateness } from './self-test.ts';
+import { portErrorText } from './sentences.ts';
+
+/** Above other real-time work of a director machine, below the kernel's own threads. */
+const PRIORITY = 60;
+
+function run({ plan, shared, doorbellFd }: WorkerSetup): void {
+  const port = parentPort;
+  assert(port !== null, 'the pulse worker is a worker');
+  const post = (message: FromWorker): void => port.postMessage(message);
+  const doorbell = wakerOf(doorbellFd);
+  const takeMessages = (): readonly ToWorker[] => {
+    doorbell.drain();
+    const taken: ToWorker[] = [];
+    for (let next = receiveMessageOnPort(port); next !== undefined; ) {
+      taken.push(next.message);
+      next = receiveMessageOnPort(port);
+    }
+    return taken;
+  };
+  setThreadName('pulse-worker');
+  const scheduling = setRealtime(PRIORITY);
+  const clock = new BootClock();
+  const poller = new LinuxPoller();
+  const worstLateMs = measureLateness({ clock, poller }, jitterBudgetMs(plan.failover));
+  const addresses = openAddressPort();
+  if (!addresses.ok) {
+    post({ kind: 'refused', error: addresses.error });
+    return;
+  }
+  const crank = new Crank(plan, {
+    clock,
+    poller,
+    addresses: addresses.value,
+    openHeartbeat: (address, port) => openHeartbeatSocket({ address, port }),
+    openPacket: ({ index, name }) => openPacketSocket({ index, name, hears: 'nothing' }),
+    neighbourMac,
+    doorbellFd,
+    takeMessages,
+    post,
+    pulsebeat: new Pulsebeat(shared),
+  });
+  const opened = crank.open();
+  if (!opened.ok) {
+    post({ kind: 'refused', error: opened.error });
+    return;
+  }
+  post({
+    kind: 'ready',
+    worstLateMs,
+    ...(scheduling !== undefined && { schedulingRefusal: portErrorText(scheduling) }),
+  });
+  const first = waitForWord(poller, doorbellFd, takeMessages);
+  if (first.kind === 'begin') {
+    crank.begin(first.isForcedActive);
+    while (crank.turn());
+  }
+  crank.close();
+  addresses.value.close();
+}
+
+/** The first message decides: begin, or never mind. */
+function waitForWord(
+  poller: LinuxPoller,
+  doorbellFd: number,
+  takeMessages: () => readonly ToWorker[],
+): ToWorker {
+  for (;;) {
+    poller.wait([doorbellFd], Number.POSITIVE_INFINITY);
+    const [first] = takeMessages();
+    if (first !== undefined) return first;
+  }
+}
+
+run(workerData);

@@ -1,0 +1,68 @@
+/**
+ * The run directory: the only place where a director writes. It holds `pulse.pid` and the status socket.
+ *
+ * A second instance is recognised by connecting to the socket: the kernel answers for a process that lives, even a
+ * frozen one, and refuses for one that is gone, whatever number the pid file carries. Rejected: believing the pid
+ * file (numbers are reused), and locks (Node has none without another dependency).
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import type { Milliseconds } from '../base/index.ts';
+
+export const DEFAULT_RUN_DIRECTORY = '/run/piranha';
+const CONNECT_LIMIT_MS: Milliseconds = 1000;
+
+export type RunDirectory = {
+  readonly path: string;
+  readonly pidFile: string;
+  readonly socket: string;
+};
+
+export function runDirectory(path: string): RunDirectory {
+  return { path, pidFile: join(path, 'pulse.pid'), socket: join(path, 'pulse.sock') };
+}
+
+/** The number in the pid file; undefined when there is none or it is no number. */
+export function readPid(directory: RunDirectory): number | undefined {
+  let text: string;
+  try {
+    text = readFileSync(directory.pidFile, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+  return /^\d{1,10}\s*$/.test(text) ? Number.parseInt(text, 10) : undefined;
+}
+
+/** Does a living pulse hold this directory? */
+export function isHeld(directory: RunDirectory): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(directory.socket);
+    const finish = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(CONNECT_LIMIT_MS, () => finish(true));
+    socket.once('connect', () => finish(true));
+    // EAGAIN: it lives, with a full queue of callers it does not serve.
+    socket.once('error', (error) => finish('code' in error && error.code === 'EAGAIN'));
+  });
+}
+
+/** Makes the directory ours. Call only after `isHeld` said no. Throws what the file system says. */
+export function claim(directory: RunDirectory): void {
+  mkdirSync(directory.path, { recursive: true, mode: 0o755 });
+  rmSync(directory.socket, { force: true });
+  writeFileSync(directory.pidFile, `${process.pid}\n`, { mode: 0o644 });
+}
+
+/** Leaves nothing behind but the directory. */
+export function leave(directory: RunDirectory): void {
+  rmSync(directory.pidFile, { force: true });
+  rmSync(directory.socket, { force: true });
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

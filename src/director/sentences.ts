@@ -1,0 +1,33 @@
+/** Errors of the world as words for a person. */
+import type { PortError } from '../model/index.ts';
+
+const MEANINGS: ReadonlyMap<string, string> = new Map([
+  ['EACCES', 'permission denied'],
+  ['EADDRINUSE', 'address already in use'],
+  ['EADDRNOTAVAIL', 'no such address here'],
+  ['EAGAIN', 'the queue is full'],
+  ['EEXIST', 'exists already'],
+  ['EINVAL', 'not accepted'],
+  ['EHOSTUNREACH', 'no route to the host'],
+  ['ENETDOWN', 'the interface is down'],
+  ['ENETUNREACH', 'the network is unreachable'],
+  ['ENOBUFS', 'the queue is full'],
+  ['EISDIR', 'it is a directory'],
+  ['ENODEV', 'no such interface'],
+  ['ENOENT', 'no such file'],
+  ['EPERM', 'not permitted'],
+]);
+
+/** `bind 198.51.100.11:539: address already in use (EADDRINUSE)`; the kernel's own text goes before ours. */
+export function portErrorText({ operation, target, code, kernelText }: PortError): string {
+  const meaning = kernelText ?? MEANINGS.get(code);
+  return `${operation} ${target}: ${meaning === undefined ? code : `${meaning} (${code})`}`;
+}
+
+/** `no such file (ENOENT)` for what node:fs and node:net throw. */
+export function systemErrorText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error ? String(error.code) : '';
+  const meaning = MEANINGS.get(code);
+  return meaning === undefined ? error.message : `${meaning} (${code})`;
+}

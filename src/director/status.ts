@@ -1,0 +1,210 @@
+/**
+ * Status: what this director knows of itself and its partner, as one document, verdict first.
+ *
+ * The idea: one object serves the command line, JSON readers and later the console. It never says what cannot be
+ * known: a silent partner is "not heard", not "down". Pure: snapshots and clock readings in, document out.
+ *
+ * `v` is the version of this shape: readers refuse a number they do not know.
+ */
+import { elapsedMs, type Instant, instant, type Milliseconds } from '../base/index.ts';
+import type { Node, PathName, Reason, Role, Vip } from '../model/index.ts';
+import type { PulseCounters, PulseSnapshot } from './messages.ts';
+import type { PulsePlan } from './plan.ts';
+
+/** In Nagios' order: also the exit codes of `piranha status`, 0 to 3. */
+export const LEVELS = ['healthy', 'degraded', 'critical', 'unknown'] as const;
+export type Level = (typeof LEVELS)[number];
+
+export type Verdict = { readonly level: Level; readonly text: string };
+
+export type StatusDocument = {
+  readonly v: 1;
+  readonly verdict: Verdict;
+  readonly pid: number;
+  readonly node: Node;
+  readonly role: Role;
+  readonly reason: Reason;
+  /** ISO 8601, and how long ago. */
+  readonly since: string;
+  readonly sinceMs: Milliseconds;
+  readonly startedAt: string;
+  readonly configuration: { readonly file: string; readonly serialNo: number };
+  readonly partner: PartnerStatus;
+  readonly vips: readonly VipStatus[];
+  /** Why the kernel does not hold what the role asks for. */
+  readonly refusal?: string;
+  readonly counters: PulseCounters;
+  /** The last ten, newest first. */
+  readonly changes: readonly RoleChange[];
+};
+
+export type PartnerStatus = {
+  readonly state: 'none' | 'heard' | 'silent' | 'never-heard';
+  readonly said: 'nothing' | 'running' | 'stopped';
+  readonly paths: readonly PathStatus[];
+};
+
+export type PathStatus = {
+  readonly name: PathName;
+  readonly own: string;
+  readonly partner: string;
+  readonly link: 'up' | 'down';
+  /** Absent: never heard on this path. The legacy dialect carries no round-trip time. */
+  readonly heardMsAgo?: Milliseconds;
+  readonly sent: number;
+  readonly sendErrors: number;
+  readonly received: number;
+};
+
+export type VipStatus = {
+  readonly address: string;
+  readonly device: string;
+  readonly state: 'up' | 'down' | 'changing';
+};
+
+export type RoleChange = {
+  readonly at: string;
+  readonly from: Role;
+  readonly to: Role;
+  readonly reason: Reason;
+};
+
+/** What does not change while the daemon lives, or only by a reload. */
+export type StatusFrame = {
+  readonly pid: number;
+  readonly node: Node;
+  readonly file: string;
+  readonly serialNo: number;
+  readonly startedAtWallMs: number;
+  readonly plan: PulsePlan;
+};
+
+export type Clocks = { readonly now: Instant; readonly wallMs: number };
+
+const KEPT_CHANGES = 10;
+
+/** Adds a change in front and forgets the eleventh. */
+export function addChange(
+  changes: readonly RoleChange[],
+  change: RoleChange,
+): readonly RoleChange[] {
+  return [change, ...changes].slice(0, KEPT_CHANGES);
+}
+
+export function statusDocument(
+  frame: StatusFrame,
+  snapshot: PulseSnapshot,
+  changes: readonly RoleChange[],
+  clocks: Clocks,
+): StatusDocument {
+  const { plan } = frame;
+  const partner = partnerStatus(plan, snapshot, clocks.now);
+  const sinceMs = elapsedMs(snapshot.since, clocks.now);
+  const { refusal } = snapshot.addresses;
+  return {
+    v: 1,
+    verdict: verdict(snapshot, partner),
+    pid: frame.pid,
+    node: frame.node,
+    role: snapshot.role,
+    reason: snapshot.reason,
+    since: wallText(clocks.wallMs - sinceMs),
+    sinceMs: Math.round(sinceMs),
+    startedAt: wallText(frame.startedAtWallMs),
+    configuration: { file: frame.file, serialNo: frame.serialNo },
+    partner,
+    vips: plan.vips.map((vip) => vipStatus(vip, snapshot)),
+    ...(refusal !== undefined && { refusal }),
+    counters: snapshot.counters,
+    changes,
+  };
+}
+
+export function wallText(wallMs: number): string {
+  return new Date(wallMs).toISOString();
+}
+
+function partnerStatus(plan: PulsePlan, snapshot: PulseSnapshot, now: Instant): PartnerStatus {
+  const { paths, deadtimeMs } = plan.failover;
+  const ages = paths.flatMap(({ name }) => ageOf(snapshot.heardAt[name], now));
+  const freshest = Math.min(...ages);
+  const heard = freshest <= deadtimeMs ? 'heard' : ages.length === 0 ? 'never-heard' : 'silent';
+  return {
+    state: paths.length === 0 ? 'none' : heard,
+    said: snapshot.partnerSaid,
+    paths: paths.map(({ name, own, partner }) => {
+      const [heardMsAgo] = ageOf(snapshot.heardAt[name], now);
+      return {
+        name,
+        own,
+        partner,
+        link: snapshot.linksDown.includes(name) ? 'down' : 'up',
+        ...(heardMsAgo !== undefined && { heardMsAgo: Math.round(heardMsAgo) }),
+        sent: snapshot.counters.sent[name],
+        sendErrors: snapshot.counters.sendErrors[name],
+        received: snapshot.counters.received[name],
+      };
+    }),
+  };
+}
+
+function ageOf(heardAt: Instant | undefined, now: Instant): readonly Milliseconds[] {
+  // A snapshot may be older than a heartbeat: never negative, at most a second stale.
+  return heardAt === undefined ? [] : [Math.max(0, elapsedMs(heardAt, instant(now)))];
+}
+
+function vipStatus({ address, device }: Vip, { role, addresses }: PulseSnapshot): VipStatus {
+  if (!addresses.isSettled) return { address, device, state: 'changing' };
+  const isUp = role === 'active' && addresses.refusal === undefined;
+  return { address, device, state: isUp ? 'up' : 'down' };
+}
+
+function verdict({ role, reason, addresses }: PulseSnapshot, partner: PartnerStatus): Verdict {
+  const { refusal } = addresses;
+  if (refusal !== undefined) {
+    return { level: 'critical', text: `This director is ${role}, but ${refusal}.` };
+  }
+  switch (role) {
+    case 'active':
+      return activeVerdict(partner);
+    case 'standby':
+      return standbyVerdict(partner);
+    case 'claim':
+      return { level: 'degraded', text: 'This director is about to take the VIPs over.' };
+    case 'fault':
+      return {
+        level: 'degraded',
+        text: `This director is standby and may not take over (${reason}).`,
+      };
+  }
+}
+
+function activeVerdict(partner: PartnerStatus): Verdict {
+  if (partner.state === 'none') {
+    return {
+      level: 'healthy',
+      text: 'This director is active and alone: no partner is configured.',
+    };
+  }
+  if (partner.state !== 'heard') {
+    const silence = partner.state === 'silent' ? 'is silent' : 'has never been heard';
+    return {
+      level: 'degraded',
+      text: `This director is active; the partner ${silence}: nobody is known to be able to take over.`,
+    };
+  }
+  return partner.said === 'running'
+    ? { level: 'critical', text: 'This director is active, and the partner says it is active too.' }
+    : { level: 'healthy', text: 'This director is active; the partner is standby.' };
+}
+
+function standbyVerdict(partner: PartnerStatus): Verdict {
+  if (partner.state === 'heard' && partner.said === 'running') {
+    return { level: 'healthy', text: 'This director is standby; the partner is active.' };
+  }
+  const why = partner.state === 'heard' ? 'so is the partner' : 'the partner is not heard';
+  return {
+    level: 'degraded',
+    text: `This director is standby and ${why}: nobody is known to hold the VIPs yet.`,
+  };
+}
