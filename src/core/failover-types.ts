@@ -42,8 +42,13 @@ export type FailoverSettings = {
 };
 
 export type Input =
-  /** The first input of a life. */
-  | { readonly kind: 'start'; readonly now: Instant; readonly isForcedActive: boolean }
+  /** The first input of a life. `hasLiveLease`: the lease of an earlier life was found alive and extended. */
+  | {
+      readonly kind: 'start';
+      readonly now: Instant;
+      readonly isForcedActive: boolean;
+      readonly hasLiveLease?: boolean;
+    }
   | {
       readonly kind: 'datagram';
       readonly now: Instant;

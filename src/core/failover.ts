@@ -106,7 +106,7 @@ export function step(state: FailoverState, input: Input): Move {
   const woken = noticeLateness(state, input);
   switch (input.kind) {
     case 'start':
-      return start(woken, input.now, input.isForcedActive);
+      return start(woken, input.now, input);
     case 'datagram':
       return heartbeat(woken, input);
     case 'wake':
@@ -150,7 +150,11 @@ function noticeLateness(state: FailoverState, input: Input): Move {
   return change(late, { deadAt: after(input.now, deadAfterMs(state)), courtesyAt: undefined });
 }
 
-function start(move: Move, now: Instant, isForcedActive: boolean): Move {
+type StartInput = Extract<Input, { kind: 'start' }>;
+
+function start(move: Move, now: Instant, { isForcedActive, hasLiveLease }: StartInput): Move {
+  // Nobody has taken over while our lease lived: the partner waits for longer than that.
+  if (hasLiveLease === true) return activate(move, 'adopted');
   if (isForcedActive) return takeOver(move, now, 'forced');
   const number = move.state.wish.number + 1;
   const listening = { number, isConfirmed: false, afterwards: 'nothing', vips: [] } as const;

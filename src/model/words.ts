@@ -9,7 +9,7 @@ export type Role = 'active' | 'standby' | 'claim' | 'fault';
 /** The heartbeat paths of lvs.cf: `primary`/`backup` and `primary_private`/`backup_private`. */
 export type PathName = 'public' | 'private';
 
-/** Why a role changed. The same word everywhere; `docs/reasons.md` explains each. */
+/** Why a role changed; its index goes over the wire (wire/trailer.ts): append only. The same word everywhere; `docs/reasons.md` explains each. */
 export const REASONS = [
   'start', // the daemon started, standby
   'forced', // --forceactive
@@ -30,5 +30,6 @@ export const REASONS = [
   'operator', // takeover, resign, maintenance
   'handover', // planned fail-back
   'stop', // clean stop
+  'adopted', // restarted while the lease of an earlier life was alive: went on as active
 ] as const;
 export type Reason = (typeof REASONS)[number];
