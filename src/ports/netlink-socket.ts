@@ -309,12 +309,16 @@ function inDatagrams(questions: readonly Question[]): readonly (readonly Questio
     const isAlone = question.isDump && !isTransaction;
     const isFull = current.length === PER_DATAGRAM || length > MAX_DATAGRAM;
     if (isAlone || question.edge === 'begin' || (isFull && !isTransaction)) close();
-    if (question.edge === 'begin') isTransaction = true;
+    if (question.edge === 'begin') {
+      assert(!isTransaction, 'a transaction begins within another one');
+      isTransaction = true;
+    }
     current.push(question);
     length += question.message.payload.length;
     if (question.edge === 'end') isTransaction = false;
     if (isAlone || question.edge === 'end') close();
   }
+  assert(!isTransaction, 'a transaction has no end');
   close();
   return datagrams;
 }

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import test from 'node:test';
+import { ip as address, concatBytes } from '../base/index.ts';
+import { enterNamespace, ip } from './enter-namespace.ts';
+import { SO_MARK, SOL_SOCKET } from './linux.ts';
+import { native } from './native.ts';
+import { type Hearing, openPacketSocket } from './packet.ts';
+import { LinuxPoller } from './poller.ts';
+import { openHeartbeatSocket } from './udp.ts';
+
+enterNamespace();
+// Nothing speaks by itself on these: no IPv6, no multicast joins.
+ip('link', 'add', 'left', 'type', 'veth', 'peer', 'name', 'right');
+for (const name of ['left', 'right']) {
+  ip('link', 'set', name, 'addrgenmode', 'none');
+  ip('link', 'set', name, 'up');
+}
+const index = (name: string): number => native().interfaceIndex(name);
+
+function open(name: string, hears?: Hearing) {
+  const opened = openPacketSocket({ index: index(name), name, ...(hears && { hears }) });
+  assert.ok(opened.ok, JSON.stringify(opened));
+  return opened.value;
+}
+
+const BROADCAST = new Uint8Array(6).fill(0xff);
+const SOURCE = Uint8Array.of(2, 0, 0, 0, 0, 0x11);
+
+/** A frame of 60 bytes with `etherType`, and `bytes` from offset 14 on. */
+function frame(etherType: number, bytes: readonly number[] = []): Uint8Array {
+  const type = Uint8Array.of(etherType >> 8, etherType & 0xff);
+  const head = concatBytes(BROADCAST, SOURCE, type, Uint8Array.from(bytes));
+  return concatBytes(head, new Uint8Array(60 - head.length));
+}
+
+/** An IPv6 packet with `nextHeader` whose payload begins with `type`. */
+function ipv6(nextHeader: number, type: number): Uint8Array {
+  const header = new Array<number>(40).fill(0);
+  header[0] = 0x60;
+  header[6] = nextHeader;
+  return frame(0x86dd, [...header, type]);
+}
+
+const ARP = frame(0x0806, [0, 1, 8, 0, 6, 4, 0, 2]);
+
+function sendAll(frames: readonly Uint8Array[]): void {
+  const sender = open('left');
+  for (const each of frames) assert.equal(sender.send(each), undefined);
+  sender.close();
+}
+
+test('a frame arrives whole at the other end of the cable, and not at its own', () => {
+  const [near, far] = [open('left', 'arp'), open('right', 'arp')];
+  assert.equal(near.send(ARP), undefined);
+  assert.deepEqual(new LinuxPoller().wait([near.fd, far.fd], 1000), [far.fd]);
+  assert.deepEqual(far.receive(), [ARP]);
+  assert.deepEqual(far.receive(), []);
+  assert.deepEqual(near.receive(), []);
+  near.close();
+  far.close();
+});
+
+test('a socket hears only what it was opened for', () => {
+  const solicitation = ipv6(58, 135);
+  const advertisement = ipv6(58, 136);
+  const others = [
+    frame(0x0800, [0x45]),
+    ipv6(58, 134),
+    ipv6(58, 128),
+    ipv6(17, 135),
+    frame(0x88cc),
+  ];
+  const [nothing, arp, neighbours] = [
+    open('right'),
+    open('right', 'arp'),
+    open('right', 'neighbours'),
+  ];
+  sendAll([ARP, solicitation, ...others, advertisement, ARP]);
+  assert.deepEqual(nothing.receive(), []);
+  assert.deepEqual(arp.receive(), [ARP, ARP]);
+  assert.deepEqual(neighbours.receive(), [ARP, solicitation, advertisement, ARP]);
+  for (const socket of [nothing, arp, neighbours]) socket.close();
+});
+
+test('frames wait in order, and are taken as many at a time as wanted', () => {
+  const far = open('right', 'arp');
+  const frames = Array.from({ length: 100 }, (_, number) => frame(0x0806, [number]));
+  sendAll(frames);
+  const first = far.receive(30);
+  assert.equal(first.length, 30);
+  const second = far.receive();
+  assert.equal(second.length, 64);
+  assert.deepEqual([...first, ...second, ...far.receive()], frames);
+  far.close();
+});
+
+test('a cable that is pulled shows in sending, and does not stop the hearing for good', () => {
+  const [near, far] = [open('left'), open('right', 'arp')];
+  ip('link', 'set', 'left', 'down');
+  assert.deepEqual(near.send(ARP), { operation: 'send', target: 'left', code: 'ENETDOWN' });
+  ip('link', 'set', 'right', 'down');
+  assert.deepEqual(far.receive(), []);
+  ip('link', 'set', 'left', 'up');
+  ip('link', 'set', 'right', 'up');
+  sendAll([ARP]);
+  assert.deepEqual(far.receive(), [ARP]);
+  near.close();
+  far.close();
+});
+
+test('an interface that is not there is refused by name', () => {
+  const opened = openPacketSocket({ index: 4711, name: 'eth9', hears: 'arp' });
+  assert.deepEqual(opened, {
+    ok: false,
+    error: { operation: 'bind', target: 'eth9', code: 'ENODEV' },
+  });
+});
+
+test('a heartbeat socket bound to a device hears only that device', () => {
+  ip('addr', 'add', '192.0.2.1/24', 'dev', 'left');
+  ip('link', 'set', 'left', 'arp', 'off');
+  const any = openHeartbeatSocket({ address: address('192.0.2.1'), port: 539 });
+  assert.ok(any.ok);
+  any.value.send(address('192.0.2.1'), 539, Uint8Array.of(1)); // over lo
+  assert.deepEqual(any.value.receive()[0]?.bytes, Uint8Array.of(1));
+  any.value.close();
+  const bound = openHeartbeatSocket({ address: address('192.0.2.1'), port: 539, device: 'right' });
+  assert.ok(bound.ok);
+  const sender = openHeartbeatSocket({ address: address('192.0.2.1'), port: 0 });
+  assert.ok(sender.ok);
+  sender.value.send(address('192.0.2.1'), 539, Uint8Array.of(2)); // over lo again
+  assert.deepEqual(bound.value.receive(), []);
+  bound.value.close();
+  sender.value.close();
+});
+
+test('a heartbeat leaves with the marks of network control', () => {
+  ip('neigh', 'replace', '192.0.2.2', 'lladdr', '02:00:00:00:00:22', 'dev', 'left');
+  const far = native().socket(17, 3, 0); // AF_PACKET, SOCK_RAW: everything, to see the IPv4 header
+  const everything = Uint8Array.of(17, 0, 0, 3, index('right'), 0, 0, 0, ...new Uint8Array(12));
+  assert.equal(native().bind(far, everything), 0);
+  const socket = openHeartbeatSocket({
+    address: address('192.0.2.1'),
+    port: 539,
+    mark: 0xfeedbeef,
+  });
+  assert.ok(socket.ok);
+  const mark = new Uint8Array(4);
+  native().getsockopt(socket.value.fd, SOL_SOCKET, SO_MARK, mark);
+  assert.equal(new Uint32Array(mark.buffer)[0], 0xfeedbeef);
+  assert.equal(socket.value.send(address('192.0.2.2'), 539, Uint8Array.of(0xda)), undefined);
+  const bytes = new Uint8Array(256);
+  const lengths = new Int32Array(1);
+  assert.equal(native().recvmmsg(far, bytes, 256, lengths), 1);
+  assert.equal(bytes[12], 0x08); // IPv4
+  assert.equal(bytes[15], 0xc0); // type of service
+  native().close(far);
+  socket.value.close();
+});
+
+test('a link-local path needs its device and then carries heartbeats', () => {
+  if (!readFileSync('/proc/net/if_inet6', 'utf8').includes('lo')) return;
+  ip('addr', 'add', 'fe80::1/64', 'dev', 'left', 'nodad');
+  ip('addr', 'add', 'fe80::2/64', 'dev', 'right', 'nodad');
+  const [left, right] = [
+    openHeartbeatSocket({ address: address('fe80::1'), port: 539, device: 'left' }),
+    openHeartbeatSocket({ address: address('fe80::2'), port: 539, device: 'right' }),
+  ];
+  assert.ok(left.ok && right.ok, JSON.stringify([left, right]));
+  for (const [name, peer, mac] of [
+    ['left', 'fe80::2', 'right'],
+    ['right', 'fe80::1', 'left'],
+  ] as const) {
+    const lladdr = readFileSync(`/sys/class/net/${mac}/address`, 'utf8').trim();
+    ip('neigh', 'replace', peer, 'lladdr', lladdr, 'dev', name);
+  }
+  ip('link', 'set', 'left', 'arp', 'on');
+  assert.equal(left.value.send(address('fe80::2'), 539, Uint8Array.of(1)), undefined);
+  assert.deepEqual(new LinuxPoller().wait([right.value.fd], 1000), [right.value.fd]);
+  assert.deepEqual(right.value.receive(), [
+    { from: 'fe80::1', port: 539, bytes: Uint8Array.of(1) },
+  ]);
+  const without = openHeartbeatSocket({ address: address('fe80::1'), port: 540 });
+  assert.ok(!without.ok);
+  assert.equal(without.error.code, 'EINVAL');
+  left.value.close();
+  right.value.close();
+});
