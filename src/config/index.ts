@@ -8,4 +8,5 @@ export {
 } from './document.ts';
 export { checkDocument, type ParseOptions, parseSettings, type Verdict } from './parse.ts';
 export { PROBLEM_CODES, type Problem, type ProblemCode, type Severity } from './problem.ts';
+export { STRICT_REASONS, type StrictReason, type StrictRefusal, strictVerdict } from './strict.ts';
 export type { Lookups } from './values.ts';

@@ -18,6 +18,22 @@ export function parseCInteger(text: string): number | undefined {
   return sign === '-' ? -value : value;
 }
 
+/** The same as a C int: saturated to 64 bits as strtol does, then cut to 32; an empty text is 0. */
+export function parseCInt(text: string): number | undefined {
+  if (text === '') return 0;
+  const match = INTEGER.exec(text);
+  if (match === null) return undefined;
+  const [, sign, digits = ''] = match;
+  const isOctal = digits.length > 1 && /^0[0-7]+$/.test(digits);
+  const magnitude = BigInt(isOctal ? `0o${digits}` : digits);
+  const value = sign === '-' ? -magnitude : magnitude;
+  const saturated = value > LONG_MAX ? LONG_MAX : value < LONG_MIN ? LONG_MIN : value;
+  return Number(BigInt.asIntN(32, saturated));
+}
+
+const LONG_MAX = 2n ** 63n - 1n;
+const LONG_MIN = -(2n ** 63n);
+
 /** True for `010`, `-07`, `00`: digits that a person reads as decimal and the C library as octal. */
 export function hasLeadingZero(text: string): boolean {
   return /^[+-]?0[0-9]/.test(text.trim());
