@@ -38,6 +38,8 @@ export type Announcements = {
   readonly tokens: number;
   /** When the next token comes; undefined while the bucket is full. */
   readonly tokenAt: Instant | undefined;
+  /** The next slow repetition, while no round runs. */
+  readonly refreshAt: Instant | undefined;
 };
 
 export const FULL_ROUND = 5;
@@ -49,6 +51,7 @@ export const NO_ANNOUNCEMENTS: Announcements = {
   round: undefined,
   tokens: MAX_TOKENS,
   tokenAt: undefined,
+  refreshAt: undefined,
 };
 
 /** Starts a round for `vips`, or hurries the one that runs. `soonMs`: the least time between two frames. */
@@ -79,7 +82,7 @@ export function startRound(
 
 /** The round is given up in the same breath as the role. */
 export function cancelRound(state: Announcements): Announcements {
-  return { ...state, round: undefined };
+  return { ...state, round: undefined, refreshAt: undefined };
 }
 
 /** Sends what is due at `now`. */
@@ -91,10 +94,9 @@ export function announceDue(
   const { round } = refilled;
   if (round === undefined || round.nextAt > now) return { state: refilled, effects: [] };
   if (refilled.tokens === 0) {
-    return {
-      state: { ...refilled, round: { ...round, nextAt: after(now, TOKEN_MS) } },
-      effects: [],
-    };
+    // Out of frames: one more, as soon as there is one, because only the last frame counts.
+    const nextAt = refilled.tokenAt ?? after(now, TOKEN_MS);
+    return { state: { ...refilled, round: { ...round, nextAt, remaining: 1 } }, effects: [] };
   }
   const forms: readonly AnnouncementForm[] =
     round.frames === 0 && refilled.tokens > 1 ? ['reply', 'request'] : ['reply'];
@@ -103,10 +105,14 @@ export function announceDue(
   const spent = {
     tokens: refilled.tokens - forms.length,
     tokenAt: refilled.tokenAt ?? after(now, TOKEN_MS),
+    refreshAt: undefined,
   };
   if (round.remaining === 1) {
     const finished: Effect = { kind: 'note', note: { kind: 'announcements-finished', frames } };
-    return { state: { ...spent, round: undefined }, effects: [announce, finished] };
+    return {
+      state: { ...spent, round: undefined, refreshAt: undefined },
+      effects: [announce, finished],
+    };
   }
   const next: AnnouncementRound = {
     ...round,
@@ -120,7 +126,7 @@ export function announceDue(
 
 /** When something is due; the token bucket alone wakes nobody. */
 export function announcementsWakeAt(state: Announcements): Instant | undefined {
-  return state.round?.nextAt;
+  return state.round?.nextAt ?? state.refreshAt;
 }
 
 function refill(state: Announcements, now: Instant): Announcements {

@@ -37,8 +37,17 @@ export type FailoverSettings = {
   readonly monitorLinks: boolean;
   /** Every floating address, the NAT router's included. */
   readonly vips: readonly IpAddress[];
+  /** Absent: announcements are neither verified nor repeated (`verify = off`, and the simulator's legacy runs). */
+  readonly verification?: VerificationSettings;
   /** Absent: the legacy dialect only. */
   readonly extended?: ExtendedSettings;
+};
+
+export type VerificationSettings = {
+  /** Ask witnesses whether they believe us; false where there is nobody to ask. */
+  readonly asksWitnesses: boolean;
+  /** Between the slow repetitions of an owner's announcement; 0: none. Switch tables age faster than ARP. */
+  readonly refreshMs: Milliseconds;
 };
 
 export type Input =
@@ -78,6 +87,20 @@ export type Input =
     }
   /** The kernel's answer to `extend-lease`: is the lease still alive? */
   | { readonly kind: 'lease'; readonly now: Instant; readonly isAlive: boolean }
+  /** A witness answered to these VIPs of ours, and the answer came here: it believes us. */
+  | {
+      readonly kind: 'believed';
+      readonly now: Instant;
+      readonly vips: readonly IpAddress[];
+      readonly witness: IpAddress;
+    }
+  /** Somebody on the segment says that one of our VIPs is at his link-layer address. */
+  | {
+      readonly kind: 'foreign-claim';
+      readonly now: Instant;
+      readonly vip: IpAddress;
+      readonly by: 'partner' | 'stranger';
+    }
   /** Some frame of another host was heard on the VIP's segment. */
   | { readonly kind: 'segment-heard'; readonly now: Instant }
   /** An operator's word; the crank has already refused what would leave no owner (refusalOf). */
@@ -124,6 +147,17 @@ export type Note =
   | { readonly kind: 'dropped'; readonly reason: DropReason; readonly from: IpAddress }
   /** Both are active and we stay: "partner active: resending arps". */
   | { readonly kind: 'split-brain-announce' }
+  /** A witness believes us, so long after the announcement. */
+  | {
+      readonly kind: 'believed';
+      readonly vips: readonly IpAddress[];
+      readonly witness: IpAddress;
+      readonly tookMs: Milliseconds;
+    }
+  /** The round is over, and nobody has answered to these VIPs. */
+  | { readonly kind: 'unbelieved'; readonly vips: readonly IpAddress[] }
+  /** Another owner was seen on the wire. */
+  | { readonly kind: 'foreign-claim'; readonly vip: IpAddress; readonly by: 'partner' | 'stranger' }
   /** A round of announcements is over: "gratuitous lvs arps finished". */
   | { readonly kind: 'announcements-finished'; readonly frames: number }
   | { readonly kind: 'links'; readonly down: readonly PathName[] }
@@ -157,6 +191,11 @@ export type Effect =
       readonly owner: 'own' | 'partner';
     }
   | { readonly kind: 'cancel-announcements' }
+  /**
+   * After the announcements queued before it: ask the witnesses from each VIP (ICMP echo); `teaches`: with an ordinary
+   * ARP request or neighbour solicitation from the VIP as well. Answered by `believed`.
+   */
+  | { readonly kind: 'verify'; readonly vips: readonly IpAddress[]; readonly teaches: boolean }
   /** Extend the kernel lease if it is still alive; answered by `lease`. `converge` to active acquires one. */
   | { readonly kind: 'extend-lease' }
   /** Ask hosts of the VIP's segment from our own address whether anybody is there; answered by `segment-heard`. */

@@ -52,6 +52,7 @@ import {
   withdrawClaim,
 } from './moves.ts';
 import { obey, takeOver } from './operator.ts';
+import { believed, judge } from './verification.ts';
 
 export function initialState(
   settings: FailoverSettings,
@@ -83,6 +84,7 @@ export function initialState(
     isStopping: false,
     wish: { number: 0, isConfirmed: false, afterwards: 'nothing', vips: [] },
     announcements: NO_ANNOUNCEMENTS,
+    verification: undefined,
     extended: NOTHING_SAID,
   };
 }
@@ -96,6 +98,7 @@ export function wakeAt(state: FailoverState): Instant | undefined {
     state.courtesyAt,
     state.partnerDialect === 'extended' ? undefined : state.failbackAt,
     announcementsWakeAt(state.announcements),
+    state.verification?.judgeAt,
     state.extended.claim?.settleAt,
     askSegmentAt(state),
     state.resignedUntilAt,
@@ -121,6 +124,10 @@ export function step(state: FailoverState, input: Input): Move {
       return services(woken, input.now, input.health);
     case 'lease':
       return leaseAnswered(woken, input.now, input.isAlive);
+    case 'believed':
+      return witnessBelieves(woken, input);
+    case 'foreign-claim':
+      return foreignClaim(woken, input);
     case 'segment-heard':
       return changeExtended(woken, { segmentHeardAt: input.now });
     case 'operator':
@@ -187,7 +194,13 @@ function timers(move: Move, now: Instant): Move {
   if (isDue(next.state.deadAt, now)) next = partnerSilent(next, now);
   next = extendedTimers(legacyTimers(next, now), now);
   if (next.state.settings.paths.length > 0 && next.state.tickAt <= now) next = tick(next, now);
-  return sendAnnouncements(next, now);
+  return sendAnnouncements(judgeWitnesses(next, now), now);
+}
+
+function judgeWitnesses(move: Move, now: Instant): Move {
+  if (move.state.verification === undefined) return move;
+  const { verification, notes } = judge(move.state.verification, now);
+  return change(move, { verification }, ...notes.map((n) => ({ kind: 'note', note: n }) as const));
 }
 
 function partnerSilent(move: Move, now: Instant): Move {
@@ -264,6 +277,20 @@ function converged(move: Move, now: Instant, number: number, refusal: string | u
     default:
       return unreachable(wish.afterwards);
   }
+}
+
+function witnessBelieves(move: Move, input: Extract<Input, { kind: 'believed' }>): Move {
+  if (move.state.verification === undefined || !move.state.isActive) return move;
+  const { verification, notes } = believed(move.state.verification, input.now, input);
+  return change(move, { verification }, ...notes.map((n) => ({ kind: 'note', note: n }) as const));
+}
+
+/** A split brain seen on the wire, maybe with no heartbeat path left: told, and defended within the bucket (RFC 5227). */
+function foreignClaim(move: Move, input: Extract<Input, { kind: 'foreign-claim' }>): Move {
+  const { vip, by, now } = input;
+  if (!move.state.isActive) return move;
+  const noted = note(move, { kind: 'foreign-claim', vip, by });
+  return announce(noted, now, [vip], 1);
 }
 
 function links(move: Move, now: Instant, down: readonly PathName[]): Move {

@@ -2,8 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ip } from '../base/index.ts';
 import { parseSettings } from '../config/index.ts';
-import { type Check, type CheckSettings, DEFAULT_CHECK_SETTINGS } from '../model/index.ts';
-import { checkFor, checkText, programWords, unescapeText } from './health-check.ts';
+import {
+  type Check,
+  type CheckSettings,
+  checkText,
+  DEFAULT_CHECK_SETTINGS,
+} from '../model/index.ts';
+import { checkFor, programWords, unescapeText } from './health-check.ts';
 
 /** The check of the one server (198.51.100.21:8080) of a service on port 80 with these lines. */
 function check(lines: string, settings?: Partial<CheckSettings>): Check {

@@ -16,7 +16,6 @@ import {
   type CheckTiming,
   DEFAULT_CHECK_SETTINGS,
   type Expectation,
-  endpointText,
   makeCheck,
   type Procedure,
   type RealServer,
@@ -160,12 +159,4 @@ const ESCAPES: { readonly [letter: string]: string } = {
 export function unescapeText(text: string): string {
   if (text.length <= 1) return text;
   return text.replace(/\\([\\rnt'"])/g, (whole, letter: string) => ESCAPES[letter] ?? whole);
-}
-
-/** For people: `tcp 198.51.100.21:8080`, `ping 198.51.100.21`. */
-export function checkText(check: Check): string {
-  const { address, port, procedure } = check;
-  if (procedure.kind === 'ping') return `ping ${address}`;
-  const kind = procedure.kind === 'http' && procedure.tls !== undefined ? 'https' : procedure.kind;
-  return `${kind} ${endpointText(address, port)}`;
 }

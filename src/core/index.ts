@@ -8,7 +8,6 @@ export type { ExtendedSettings, ExtendedState, Partner } from './extended-types.
 export { initialState, step, wakeAt } from './failover.ts';
 export * from './failover-types.ts';
 export { parseLoad } from './health.ts';
-export { checkText } from './health-check.ts';
 export { type FailoverState, type Move, RULES, type Rule, roleOf } from './moves.ts';
 export { refusalOf } from './operator.ts';
 export { stepServices } from './services.ts';

@@ -99,6 +99,9 @@ function running({ move, silenceMs }: Heard, now: Instant): Move {
   });
   // It says so in the legacy dialect: our claim was made before we knew that it does not understand one.
   if (known.state.extended.claim !== undefined) return withdrawClaim(known, now, 'outranked');
+  // A standby that has just started does not know what it announced in its last life.
+  const isFirst = !move.state.hasSeenRunning && !known.state.isActive;
+  if (isFirst) return announceForPartner(known);
   if (!known.state.isActive) return known;
   if (known.state.settings.node === 'backup') return yieldToPrimary(known, now);
   return holdAgainstBackup(known, now, silenceMs);

@@ -10,6 +10,12 @@ import { encodeExtendedHeartbeat, encodeHeartbeat, type Trailer } from '../wire/
 import { type Announcements, announceDue, cancelRound, startRound } from './announcements.ts';
 import type { ExtendedSettings, ExtendedState } from './extended-types.ts';
 import type { DropReason, Effect, FailoverSettings, Note } from './failover-types.ts';
+import {
+  askWitnesses,
+  lastQuestionAsked,
+  startVerification,
+  type Verification,
+} from './verification.ts';
 
 /** The rules that can be switched off by name, to show that each is needed (src/sim mutants). Never in production. */
 export const RULES = [
@@ -80,6 +86,7 @@ export type FailoverState = {
   readonly isStopping: boolean;
   readonly wish: Wish;
   readonly announcements: Announcements;
+  readonly verification: Verification | undefined;
   readonly extended: ExtendedState;
 };
 
@@ -256,6 +263,7 @@ export function release(
     contestedAt: undefined,
     failbackAt: undefined,
     announcements: cancelRound(move.state.announcements),
+    verification: undefined,
     wish: { number, isConfirmed: false, afterwards, vips: [] },
   });
   const to = roleOf(standby.state);
@@ -271,19 +279,52 @@ export function release(
 }
 
 /** Starts or hurries a round. While the kernel has not confirmed the addresses, its confirmation starts one anyway. */
-export function announce(move: Move, now: Instant, vips: readonly IpAddress[]): Move {
-  const { state } = move;
-  if (!state.wish.isConfirmed) return move;
-  const soonMs = Math.min(250, state.settings.keepaliveMs / 2);
-  const started = { announcements: startRound(state.announcements, now, vips, soonMs) };
-  return sendAnnouncements(change(move, started), now);
+export function announce(
+  move: Move,
+  now: Instant,
+  vips: readonly IpAddress[],
+  length?: number,
+): Move {
+  const { announcements, settings, verification, wish } = move.state;
+  if (!wish.isConfirmed) return move;
+  const soonMs = Math.min(250, settings.keepaliveMs / 2);
+  const asks = settings.verification?.asksWitnesses === true;
+  const started = change(move, {
+    announcements: startRound(announcements, now, vips, soonMs, length),
+    verification: asks ? startVerification(verification, now, vips) : undefined,
+  });
+  return sendAnnouncements(started, now);
 }
 
 /** Sends the announcements that are due: only of an active node, and only what the kernel has confirmed. */
 export function sendAnnouncements(move: Move, now: Instant): Move {
-  if (!move.state.isActive || !move.state.wish.isConfirmed) return move;
-  const due = announceDue(move.state.announcements, now);
-  return change(move, { announcements: due.state }, ...due.effects);
+  const { isActive, wish, announcements, settings } = move.state;
+  if (!isActive || !wish.isConfirmed) return move;
+  const isRefresh = announcements.round === undefined && isDue(announcements.refreshAt, now);
+  if (isRefresh) return announce(move, now, settings.vips, 1);
+  const due = announceDue(announcements, now);
+  const sent = change(move, { announcements: due.state }, ...due.effects);
+  const hasAnnounced = due.effects.some(({ kind }) => kind === 'announce');
+  const asked = hasAnnounced ? ask(sent) : sent;
+  const hasEnded = announcements.round !== undefined && due.state.round === undefined;
+  return hasEnded ? roundOver(asked, now) : asked;
+}
+
+function ask(move: Move): Move {
+  if (move.state.verification === undefined) return move;
+  const { verification, effects } = askWitnesses(move.state.verification);
+  return change(move, { verification }, ...effects);
+}
+
+/** The next slow repetition is set. */
+function roundOver(move: Move, now: Instant): Move {
+  const { announcements, settings, verification } = move.state;
+  const refreshMs = settings.verification?.refreshMs ?? 0;
+  const refreshAt = refreshMs > 0 ? after(now, refreshMs) : undefined;
+  return change(move, {
+    announcements: { ...announcements, refreshAt },
+    verification: verification && lastQuestionAsked(verification, now),
+  });
 }
 
 export function isDue(at: Instant | undefined, now: Instant): boolean {

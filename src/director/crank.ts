@@ -197,6 +197,9 @@ export class Crank {
       case 'settings':
         this.#reload(message.plan);
         return;
+      case 'report':
+        this.#hasNews = true;
+        return;
       case 'stop':
         this.#feed({ kind: 'stop', now: this.#now });
         return;
@@ -292,6 +295,7 @@ export class Crank {
         return;
       case 'extend-lease':
       case 'ask-segment':
+      case 'verify':
         // Only of the extended dialect, which the plan does not turn on.
         throw new AssertionError(`the crank cannot ${effect.kind}`);
       case 'exit':

@@ -58,6 +58,14 @@ function linesOf(note: Note, { node, isVerbose, monitorsLinks }: LogContext): re
       ];
     case 'partner-timers':
       return [`the partner has another deadtime: ${note.deadtimeMs} ms (partner-timers)`];
+    case 'believed':
+      return [
+        `${note.witness} sends ${vipWords(note.vips)} here, ${Math.round(note.tookMs)} ms after the announcement (believed)`,
+      ];
+    case 'unbelieved':
+      return [`no witness sends ${vipWords(note.vips)} here (unbelieved)`];
+    case 'foreign-claim':
+      return [`${note.by} claims ${note.vip} on the segment: announcing again (foreign-claim)`];
     case 'deaf':
       return ['nothing at all is heard on the segment of the VIPs: not taking over (deaf)'];
     case 'hold':
@@ -66,6 +74,11 @@ function linesOf(note: Note, { node, isVerbose, monitorsLinks }: LogContext): re
     default:
       return unreachable(note);
   }
+}
+
+/** One VIP by its address, many by their number. */
+function vipWords(vips: readonly string[]): string {
+  return vips.length === 1 ? `${vips[0]}` : `${vips.length} VIPs`;
 }
 
 function roleLine(note: Extract<Note, { kind: 'role' }>, node: Node): string {
