@@ -180,7 +180,10 @@ function checkServicesInUse({ global, services }: Drafts, problems: ProblemList)
     );
   }
   const kind = global.service === 'fos' ? 'failover' : 'virtual';
-  if (services.some((service) => service.kind === kind && service.isEnabled === true)) return;
+  const mayServe = services.some(
+    (service) => service.kind === kind && (service.isEnabled ?? service.places.has('active')), // or misspelt
+  );
+  if (mayServe) return;
   problems.warning(
     'no-service',
     firstPlace(global, 'service'),

@@ -6,6 +6,20 @@ export {
   parseStatement,
   type Statement,
 } from './document.ts';
+export {
+  addSection,
+  addServer,
+  bumpSerial,
+  type EditFault,
+  formatValue,
+  type NewSection,
+  removeDirective,
+  removeSection,
+  type SectionPath,
+  setDirective,
+} from './edit.ts';
+export { normaliseDocument } from './normalise.ts';
+export { outline, type Section } from './outline.ts';
 export { checkDocument, type ParseOptions, parseSettings, type Verdict } from './parse.ts';
 export { PROBLEM_CODES, type Problem, type ProblemCode, type Severity } from './problem.ts';
 export { STRICT_REASONS, type StrictReason, type StrictRefusal, strictVerdict } from './strict.ts';

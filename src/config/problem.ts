@@ -61,6 +61,7 @@ export const PROBLEM_CODES = [
   'no-service',
   'no-partner',
   'unsupported',
+  'refused-by-piranha', // the strict verdict
 ] as const;
 export type ProblemCode = (typeof PROBLEM_CODES)[number];
 

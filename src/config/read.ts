@@ -117,7 +117,7 @@ class DocumentReader implements Drafts {
   ): void {
     const directive = table.get(word.text);
     if (directive === undefined) {
-      this.#unknown(word, table.keys());
+      this.#unknown(word, [...table.keys()]);
       return;
     }
     const { key } = directive;
@@ -163,7 +163,7 @@ class DocumentReader implements Drafts {
     return false;
   }
 
-  #unknown(word: Word, known: Iterable<string>): void {
+  #unknown(word: Word, known: readonly string[]): void {
     const key = word.text;
     const scope = this.#server ? 'server' : this.#service ? 'virtual' : 'global';
     const home = HOMES.find((candidate) => candidate.scope !== scope && candidate.table.has(key));

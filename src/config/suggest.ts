@@ -3,9 +3,14 @@
  * deletions, substitutions, neighbours swapped: what fingers do).
  */
 
-/** The nearest of `words` within a third of its length (at most 3 edits); undefined when nothing is near. */
-export function nearest(typed: string, words: Iterable<string>): string | undefined {
+/**
+ * The nearest of `words` within a third of its length (at most 3 edits), or the only one that begins so; undefined
+ * when nothing is near.
+ */
+export function nearest(typed: string, words: readonly string[]): string | undefined {
   if (typed.length > 40) return undefined;
+  const [longer, ...others] = words.filter((word) => typed.length > 2 && word.startsWith(typed));
+  if (longer !== undefined && others.length === 0) return longer;
   const lower = typed.toLowerCase();
   let best: string | undefined;
   let bestDistance = Math.min(3, Math.max(1, Math.floor(typed.length / 3))) + 1;
