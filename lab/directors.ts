@@ -42,7 +42,6 @@ export function lvsConfig(timing: Timing): string {
     `backup = ${OWN_ADDRESS.db}`,
     ...second('db', 'backup'),
     'backup_active = 1',
-    'heartbeat = 1',
     `heartbeat_port = ${HEARTBEAT_PORT}`,
     `keepalive_ms = ${keepaliveMs}`,
     `deadtime_ms = ${deadtimeMs}`,
@@ -75,7 +74,7 @@ function keepalivedConfig({ keepaliveMs }: Timing, node: Director): string {
 }
 
 /** What to type in the director's namespace to start it. */
-function startCommand(kind: DirectorKind, node: Director): readonly string[] {
+export function startCommand(kind: DirectorKind, node: Director): readonly string[] {
   const own = `${LAB_DIRECTORY}/${node}`;
   switch (kind) {
     case 'piranha':

@@ -26,8 +26,11 @@ export type LabEvent =
   | readonly ['router', number, string | null, number]
   /** A broadcast that claims the VIP left a director: which address it announces. */
   | readonly ['announcement', number, Director, 'reply' | 'request' | 'advertisement', string]
-  /** A heartbeat left a director ('sent'), or went out of the switch towards its partner ('passed'). */
-  | readonly ['heartbeat', number, Director, 'sent' | 'passed', 'segment' | 'private']
+  /**
+   * A heartbeat left a director ('sent'), or went out of the switch towards its partner ('passed'); what it says: a word
+   * of pulse (`running`, `stopped`), `advert` of VRRP, or `?`.
+   */
+  | readonly ['heartbeat', number, Director, 'sent' | 'passed', 'segment' | 'private', string]
   /** The observer itself was late by so many milliseconds. */
   | readonly ['stall', number, number]
   | readonly ['snapshot', number, number, Snapshot];

@@ -1,7 +1,7 @@
 /**
  * The incidents: what is done to the pair, and when. `da` is node `primary` and active before each of them.
  *
- * Each step is marked with its time. Lengths are drawn from the run's seed, so that a run can be repeated; what the seed
+ * Each step is marked with the time at which it was ordered; a cut takes 0.6 ms to be there. Lengths are drawn from the run's seed, so that a run can be repeated; what the seed
  * cannot hold still (the phase of heartbeats, the scheduler) is measured instead and stands in the record.
  */
 import type { Cuts } from './cuts.ts';
@@ -32,30 +32,30 @@ export const INCIDENTS = {
   freeze: {
     about: 'the active daemon is stopped (SIGSTOP) past the deadtime, then goes on',
     async play(scene) {
-      scene.directors.signal('da', 'SIGSTOP');
       scene.mark('frozen');
+      scene.directors.signal('da', 'SIGSTOP');
       await sleep(pastDeadtime(scene));
-      scene.directors.signal('da', 'SIGCONT');
       scene.mark('woken');
+      scene.directors.signal('da', 'SIGCONT');
     },
   },
   pause: {
     about: 'the active machine is paused: frozen and cut off, then both end within 2 ms',
     async play(scene) {
+      scene.mark('paused');
       scene.directors.signal('da', 'SIGSTOP');
       await scene.cuts.unplug('da');
-      scene.mark('paused');
       await sleep(pastDeadtime(scene));
+      scene.mark('resumed');
       await scene.cuts.clear();
       scene.directors.signal('da', 'SIGCONT');
-      scene.mark('resumed');
     },
   },
   crash: {
     about: 'the active daemon is killed (kill -9) on a living host, later started again',
     async play(scene) {
-      await scene.directors.kill('da');
       scene.mark('killed');
+      await scene.directors.kill('da');
       await sleep(2 * scene.deadtimeMs + scene.random() * scene.deadtimeMs);
       await restart(scene);
     },
@@ -63,8 +63,8 @@ export const INCIDENTS = {
   death: {
     about: "the active node's cables silently end nowhere, for good",
     async play(scene) {
-      await scene.cuts.unplug('da');
       scene.mark('gone');
+      await scene.cuts.unplug('da');
       await sleep(scene.deadtimeMs);
     },
   },
@@ -80,45 +80,45 @@ export const INCIDENTS = {
   split: {
     about: 'the directors do not hear each other, the router sees both; then healed',
     async play(scene) {
-      await scene.cuts.cutBoth();
       scene.mark('cut');
+      await scene.cuts.cutBoth();
       await sleep(longCut(scene));
-      await scene.cuts.clear();
       scene.mark('healed');
+      await scene.cuts.clear();
     },
   },
   'one-way-a': {
     about: 'what da says no longer reaches db; then healed',
     async play(scene) {
-      await scene.cuts.cut('da', 'db');
       scene.mark('da unheard');
+      await scene.cuts.cut('da', 'db');
       await sleep(longCut(scene));
-      await scene.cuts.clear();
       scene.mark('healed');
+      await scene.cuts.clear();
     },
   },
   'one-way-b': {
     about: 'what db says no longer reaches da; then healed',
     async play(scene) {
-      await scene.cuts.cut('db', 'da');
       scene.mark('db unheard');
+      await scene.cuts.cut('db', 'da');
       await sleep(longCut(scene));
-      await scene.cuts.clear();
       scene.mark('healed');
+      await scene.cuts.clear();
     },
   },
   'half-heal': {
     about: 'split, then one direction only heals, and stays so',
     async play(scene) {
-      await scene.cuts.cutBoth();
       scene.mark('cut');
+      await scene.cuts.cutBoth();
       await sleep(longCut(scene));
       if (scene.random() < 0.5) {
-        await scene.cuts.heal('da', 'db');
         scene.mark('da heard again');
+        await scene.cuts.heal('da', 'db');
       } else {
-        await scene.cuts.heal('db', 'da');
         scene.mark('db heard again');
+        await scene.cuts.heal('db', 'da');
       }
       await sleep(scene.deadtimeMs);
     },
@@ -127,9 +127,9 @@ export const INCIDENTS = {
     about: 'both directors are started at once',
     startsCold: true,
     async play(scene) {
+      scene.mark('both started');
       scene.directors.start('da');
       scene.directors.start('db');
-      scene.mark('both started');
       await scene.observer.until(({ answering }) => answering.length > 0, 15_000);
       await sleep(2 * scene.deadtimeMs);
     },

@@ -25,7 +25,7 @@ ${INCIDENT_NAMES.map((name) => `  ${name.padEnd(11)} ${INCIDENTS[name].about}`).
 
 options:
   --repeat N        runs of each incident (1)
-  --jobs N          labs side by side (1)
+  --jobs N          labs side by side (1; 3 from --repeat 10 on)
   --seed S          seed of the first run (1)
   --json            one JSON record a line, then {"summary": ...}
   --keepalive MS    heartbeat interval (100)
@@ -66,7 +66,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
       dialect: { type: 'string', default: 'legacy' },
       director: { type: 'string', default: 'piranha' },
       help: { type: 'boolean', short: 'h', default: false },
-      jobs: { type: 'string', default: '1' },
+      jobs: { type: 'string' },
       json: { type: 'boolean', default: false },
       keepalive: { type: 'string', default: '100' },
       quiet: { type: 'string' },
@@ -97,12 +97,13 @@ async function dispatch(argv: readonly string[]): Promise<number> {
     return stay(verb === 'up' ? 'up' : 'tour', { timing, hasStory: verb === undefined });
   }
   if (verb !== 'run') throw new Misuse(`there is no "piranha lab ${verb}" (piranha lab --help)`);
+  const repeat = whole('--repeat', values.repeat, 1);
   return runCommand(
     {
       incidents: incidentsOf(rest),
-      repeat: whole('--repeat', values.repeat, 1),
+      repeat,
       seed: whole('--seed', values.seed, 0),
-      jobs: whole('--jobs', values.jobs, 1),
+      jobs: whole('--jobs', values.jobs ?? (repeat < 10 ? '1' : '3'), 1),
       quietMs: whole(
         '--quiet',
         values.quiet ?? (timing.kind === 'keepalived' ? '6500' : '1300'),

@@ -44,6 +44,7 @@ export class Observer {
   readonly #snapshots = new Map<number, (snapshot: Snapshot) => void>();
   #events: LabEvent[] = [];
   #nextSnapshot = 1;
+  #isReady = false;
 
   private constructor(settings: EyeSettings) {
     const eye = join(import.meta.dirname, 'eye.ts');
@@ -61,12 +62,15 @@ export class Observer {
   static start(settings: EyeSettings): Promise<Observer> {
     return new Promise((resolve, reject) => {
       const observer = new Observer(settings);
-      observer.#eye.on('exit', (status) =>
-        reject(new Error(`the observer ended with status ${status}`)),
-      );
+      observer.#eye.on('exit', (status) => {
+        const loss = new Error(`the observer ended with status ${status}`);
+        if (!observer.#isReady) reject(loss);
+        else throw loss; // nothing that is waited for will come any more
+      });
       const stop = observer.onEvent((event) => {
         if (event[0] !== 'ready') return;
         observer.isRealtime = event[2].isRealtime;
+        observer.#isReady = true;
         stop();
         resolve(observer);
       });
@@ -102,6 +106,11 @@ export class Observer {
       this.#snapshots.set(id, resolve);
       this.#eye.stdin?.write(`${id}\n`);
     });
+  }
+
+  /** The events since the last `takeEvents`, which stay. */
+  peekEvents(): readonly LabEvent[] {
+    return this.#events;
   }
 
   /** The events since the last call. */

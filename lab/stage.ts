@@ -54,15 +54,18 @@ export class Stage {
     return new Stage(observer, cuts, new Directors(timing), timing);
   }
 
-  /** Both daemons run, da is active, the router is on it, and the segment is quiet. Throws with the logs otherwise. */
-  async settle(quietMs: number): Promise<void> {
+  /**
+   * Both daemons run, da is active, the router is on it, and nobody announced anything for `quietMs`. Throws with the
+   * logs otherwise.
+   */
+  async settle(quietMs: number, daemons: 'fresh' | 'as they are' = 'fresh'): Promise<void> {
     const { observer, directors } = this;
-    await this.clean();
+    if (daemons === 'fresh') await this.clean();
     directors.start('da');
     if (!(await observer.until(({ owners }) => owners.has('da'), SETTLE_LIMIT_MS))) {
       throw this.#unsettled('da did not become active');
     }
-    const startedAt = now();
+    const startedAt = directors.isRunning('db') ? 0 : now();
     directors.start('db');
     const isCalm = await observer.until(
       (present) =>

@@ -9,6 +9,7 @@ import type { IpAddress } from '../src/base/index.ts';
 import {
   BROADCAST_MAC,
   decodeArp,
+  decodeHeartbeat,
   ETHERTYPE_ARP,
   ETHERTYPE_IPV4,
   ETHERTYPE_IPV6,
@@ -104,6 +105,14 @@ export function readPort(arrival: Arrival, context: PortContext): LabEvent | und
   if (etherType !== ETHERTYPE_IPV4) return undefined;
   const protocol = bytes[23];
   if (protocol !== PROTOCOL_UDP && protocol !== PROTOCOL_VRRP) return undefined;
-  if (!isOutgoing) return ['heartbeat', at, director, 'sent', network];
-  return ['heartbeat', at, director === 'da' ? 'db' : 'da', 'passed', network];
+  const says = protocol === PROTOCOL_VRRP ? 'advert' : heartbeatWord(bytes);
+  if (!isOutgoing) return ['heartbeat', at, director, 'sent', network, says];
+  return ['heartbeat', at, director === 'da' ? 'db' : 'da', 'passed', network, says];
+}
+
+/** The word after the Ethernet, IPv4 and UDP headers. */
+function heartbeatWord(frame: Uint8Array): string {
+  const headerLength = ((frame[14] ?? 0) & 0x0f) * 4;
+  const heartbeat = decodeHeartbeat(frame.subarray(14 + headerLength + 8));
+  return heartbeat.ok ? heartbeat.value.kind : '?';
 }
