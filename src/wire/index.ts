@@ -1,7 +1,11 @@
 export * from './arp.ts';
 export * from './ethernet.ts';
+export * from './genl.ts';
 export * from './heartbeat.ts';
 export * from './icmp.ts';
+export * from './ipvs.ts';
+export * from './ipvs-answers.ts';
+export { IPVS_FAMILY } from './ipvs-codes.ts';
 export * from './lease-gate.ts';
 export * from './ndp.ts';
 export * from './netlink.ts';

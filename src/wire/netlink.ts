@@ -298,6 +298,12 @@ export class AttributeReader {
     return this.#sized(type, 8, 'big')?.u64();
   }
 
+  /** A counter of 4 or 8 bytes: kernels widen them. */
+  unsigned(type: number): bigint | undefined {
+    const isNarrow = this.bytes(type)?.length === 4;
+    return isNarrow ? BigInt(this.u32(type) ?? 0) : this.u64(type);
+  }
+
   /** Text up to its first zero byte. */
   text(type: number): string | undefined {
     const value = this.bytes(type);
@@ -309,6 +315,11 @@ export class AttributeReader {
   nested(type: number): AttributeReader | undefined {
     const value = this.bytes(type);
     return value === undefined ? undefined : this.within(value);
+  }
+
+  /** A reader for each element of a list whose types are mere numbers. */
+  entries(): readonly AttributeReader[] {
+    return this.#found.map(({ value }) => this.within(value));
   }
 
   /** A reader of other bytes that shares this one's faults: for lists that are not themselves attributes. */
