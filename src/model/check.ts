@@ -6,6 +6,7 @@
  * Source: lvs.cf(5) send, expect, send_program, timeout, reentry; docs/lvs.cf.md for today's directives.
  */
 import type { IpAddress, Milliseconds } from '../base/index.ts';
+import { endpointText } from './table.ts';
 
 /** What an answer must look like. */
 export type Expectation =
@@ -188,4 +189,12 @@ export function makeCheck(parts: Omit<Check, 'key'>): Check {
   const { address, port, intervalMs, timeoutMs, rise, fall, procedure } = parts;
   const key = JSON.stringify([address, port, intervalMs, timeoutMs, rise, fall, procedure]);
   return { key, address, port, intervalMs, timeoutMs, rise, fall, procedure };
+}
+
+/** For people: `tcp 198.51.100.21:8080`, `ping 198.51.100.21`. */
+export function checkText(check: Check): string {
+  const { address, port, procedure } = check;
+  if (procedure.kind === 'ping') return `ping ${address}`;
+  const kind = procedure.kind === 'http' && procedure.tls !== undefined ? 'https' : procedure.kind;
+  return `${kind} ${endpointText(address, port)}`;
 }

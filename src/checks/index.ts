@@ -1,0 +1,9 @@
+/** Probes of real servers, and the schedule that makes them. */
+export type { Pinger, ProbeContext, Prober, RunningProbe } from './probe.ts';
+export { proberOf } from './prober.ts';
+export {
+  CheckRunner,
+  type ReportedVerdict,
+  type RunnerOptions,
+  type RunnerStats,
+} from './runner.ts';
