@@ -6,7 +6,8 @@
  * the next frame forward and makes sure that two more follow, because what counts on the segment is the *last* frame,
  * and a rival that gives way may have sent one after ours. The original started a round for every heartbeat heard and
  * flooded the segment (up to 20 frames), keepalived sends up to 115 in a millisecond. A bucket of ten frames, refilled
- * by one every ten seconds, bounds an incident whatever the backlog.
+ * by one every three seconds, bounds an incident whatever the backlog; repetitions leave the last two to the next
+ * trigger, or a takeover soon after another would have to wait for a frame with the router on the wrong node.
  *
  *   idle --start--> running --last frame--> idle
  *                     | ^
@@ -26,6 +27,8 @@ export type AnnouncementRound = {
   readonly vips: readonly IpAddress[];
   readonly nextAt: Instant;
   readonly lastAt: Instant | undefined;
+  /** The next one answers a trigger, it is no repetition. */
+  readonly isUrgent: boolean;
   /** Announcements still to come, the next one included. */
   readonly remaining: number;
   /** Frames sent for each VIP in this round. */
@@ -45,7 +48,9 @@ export type Announcements = {
 export const FULL_ROUND = 5;
 export const MAX_TOKENS = 10;
 const SPACING_MS: Milliseconds = 1000;
-const TOKEN_MS: Milliseconds = 10_000;
+const TOKEN_MS: Milliseconds = 3000;
+/** Frames that repetitions leave in the bucket. */
+const RESERVE = 2;
 
 export const NO_ANNOUNCEMENTS: Announcements = {
   round: undefined,
@@ -65,7 +70,8 @@ export function startRound(
   if (vips.length === 0) return state;
   const { round } = state;
   if (round === undefined) {
-    const fresh = { vips, nextAt: now, lastAt: undefined, remaining: length, frames: 0 };
+    const remaining = length;
+    const fresh = { vips, nextAt: now, lastAt: undefined, isUrgent: true, remaining, frames: 0 };
     return { ...state, round: fresh };
   }
   const soonest = round.lastAt === undefined ? now : after(round.lastAt, soonMs);
@@ -75,6 +81,7 @@ export function startRound(
       ...round,
       vips: union(round.vips, vips),
       nextAt: sooner(later(soonest, now), round.nextAt),
+      isUrgent: true,
       remaining: Math.max(round.remaining, 2),
     },
   };
@@ -93,7 +100,7 @@ export function announceDue(
   const refilled = refill(state, now);
   const { round } = refilled;
   if (round === undefined || round.nextAt > now) return { state: refilled, effects: [] };
-  if (refilled.tokens === 0) {
+  if (refilled.tokens <= (round.isUrgent ? 0 : RESERVE)) {
     // Out of frames: one more, as soon as there is one, because only the last frame counts.
     const nextAt = refilled.tokenAt ?? after(now, TOKEN_MS);
     return { state: { ...refilled, round: { ...round, nextAt, remaining: 1 } }, effects: [] };
@@ -117,6 +124,7 @@ export function announceDue(
   const next: AnnouncementRound = {
     ...round,
     frames,
+    isUrgent: false,
     lastAt: now,
     nextAt: after(now, SPACING_MS),
     remaining: round.remaining - 1,
@@ -129,7 +137,8 @@ export function announcementsWakeAt(state: Announcements): Instant | undefined {
   return state.round?.nextAt ?? state.refreshAt;
 }
 
-function refill(state: Announcements, now: Instant): Announcements {
+/** The bucket as it stands at `now`. */
+export function refill(state: Announcements, now: Instant): Announcements {
   let { tokens, tokenAt } = state;
   while (tokenAt !== undefined && tokenAt <= now) {
     tokens += 1;
