@@ -5,7 +5,6 @@
  * that a dead director left behind still answers. Exit codes in Nagios' order: 0 healthy, 1 degraded, 2 critical, 3 unknown.
  */
 import { readFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { err, type Milliseconds, ok, type Result } from '../base/index.ts';
 import {
   DEFAULT_RUN_DIRECTORY,
@@ -86,7 +85,8 @@ type Silence = 'not-running' | 'no-answer' | 'no-permission';
 
 function ask(directory: RunDirectory): Promise<Result<StatusDocument, Silence>> {
   return new Promise((resolve) => {
-    const asked = request({
+    // Fetched, not imported: an import of node:http loads ten times what is needed here.
+    const asked = process.getBuiltinModule('node:http').request({
       socketPath: directory.socket,
       path: '/v1/status',
       signal: AbortSignal.timeout(ANSWER_LIMIT_MS),

@@ -59,6 +59,8 @@ type Living = {
 };
 
 const BEAT_MS: Milliseconds = 250;
+/** Below what `piranha status` waits. */
+const REPORT_LIMIT_MS: Milliseconds = 300;
 const STOP_LIMIT_MS: Milliseconds = 5000;
 const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
 
@@ -85,6 +87,8 @@ export class Director {
   /** Set when stopping: the code to exit with. */
   #exitCode: number | undefined;
   #onFirstWord: (word: Result<undefined, string>) => void = () => {};
+  #report: Promise<void> | undefined;
+  #onSnapshot: () => void = () => {};
   #onEnd: (exitCode: number) => void = () => {};
 
   constructor(prepared: Prepared, options: PulseOptions, terminal: Terminal) {
@@ -150,7 +154,7 @@ export class Director {
     let server: Server;
     try {
       claim(this.#directory);
-      server = await serveStatus(this.#directory.socket, () => this.#status());
+      server = await serveStatus(this.#directory.socket, () => this.#freshStatus());
     } catch (error) {
       return err(`run directory ${this.#directory.path}: ${systemErrorText(error)}`);
     }
@@ -218,6 +222,7 @@ export class Director {
         return;
       case 'snapshot':
         this.#snapshot = message.snapshot;
+        this.#onSnapshot();
         this.#tellSupervisor();
         return;
       case 'exit':
@@ -340,6 +345,21 @@ export class Director {
     if (text === undefined || text === this.#verdictText) return;
     this.#verdictText = text;
     this.#living?.notifier?.status(text);
+  }
+
+  /** For one who asks now: with a fresh snapshot if the worker gives one in time. Askers at a time share one. */
+  async #freshStatus(): Promise<StatusDocument | undefined> {
+    this.#report ??= new Promise((resolve) => {
+      const limit = setTimeout(() => this.#onSnapshot(), REPORT_LIMIT_MS);
+      this.#onSnapshot = () => {
+        clearTimeout(limit);
+        this.#report = undefined;
+        resolve();
+      };
+      this.#thread?.post({ kind: 'report' });
+    });
+    await this.#report;
+    return this.#status();
   }
 
   #status(): StatusDocument | undefined {

@@ -13,6 +13,7 @@ import { loadSettings } from './load-settings.ts';
 import { decideStart } from './plan.ts';
 import { isHeld, readPid, runDirectory } from './run-directory.ts';
 import { detach, detachedChild, foreground } from './terminal.ts';
+import { keepHeapSmall, startWarm } from './warm-start.ts';
 
 export type PulseOptions = {
   readonly configFile: string;
@@ -28,7 +29,11 @@ export type PulseOptions = {
 /** Runs pulse to its end; gives the exit code: 0 after a clean stop, else 1. */
 export async function runPulse(options: PulseOptions): Promise<number> {
   const parent = detachedChild(process.env);
-  if (parent === undefined && !options.isForeground && !options.isTest) return detach();
+  if (parent === undefined && !options.isTest) {
+    await startWarm();
+    if (!options.isForeground) return detach();
+  }
+  keepHeapSmall();
   const terminal = parent ?? foreground();
   const prepared = await prepare(options);
   if (!prepared.ok) {

@@ -22,6 +22,8 @@ export type ToWorker =
   /** The checks are passed: touch the world. */
   | { readonly kind: 'begin'; readonly isForcedActive: boolean }
   | { readonly kind: 'settings'; readonly plan: PulsePlan }
+  /** Somebody asks for the status: answer with a fresh snapshot. */
+  | { readonly kind: 'report' }
   | { readonly kind: 'stop' };
 
 export type FromWorker =

@@ -5,7 +5,7 @@
  * hand. Its heap is its own: a garbage collection of main does not stop it (docs/architecture.md has the figures).
  * Started by pulse-thread.ts.
  */
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { isMainThread, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/index.ts';
 import {
   BootClock,
@@ -95,4 +95,5 @@ function waitForWord(
   }
 }
 
-run(workerData);
+// Main imports this file only to have it compiled (warm-start.ts).
+if (!isMainThread) run(workerData);

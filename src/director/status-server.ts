@@ -3,20 +3,21 @@
  *
  * Runs on the main thread, which no heartbeat waits for, and with hard limits all the same: a client that is slow,
  * greedy or silent is dropped. Who may connect is the file system's business (mode 0660).
+ * node:http is not imported but fetched: an import touches all of its exports, which loads undici and costs 14 MB.
  */
 import { chmodSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { StatusDocument } from './status.ts';
+
+/** Undefined while the director is not ready to say. */
+export type ReadStatus = () => Promise<StatusDocument | undefined>;
 
 const MAX_CONNECTIONS = 32;
 const LIMIT_MS = 2000;
 
 /** Listens on `path`; rejects with what the system says. */
-export function serveStatus(
-  path: string,
-  status: () => StatusDocument | undefined,
-): Promise<Server> {
-  const server = createServer(
+export function serveStatus(path: string, status: ReadStatus): Promise<Server> {
+  const server = process.getBuiltinModule('node:http').createServer(
     {
       maxHeaderSize: 4096,
       headersTimeout: LIMIT_MS,
@@ -39,11 +40,7 @@ export function serveStatus(
   });
 }
 
-function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  status: () => StatusDocument | undefined,
-): void {
+function answer(request: IncomingMessage, response: ServerResponse, status: ReadStatus): void {
   if (request.url !== '/v1/status') {
     problem(response, 404, 'no such resource');
     return;
@@ -53,12 +50,10 @@ function answer(
     problem(response, 405, 'status can only be read');
     return;
   }
-  const document = status();
-  if (document === undefined) {
-    problem(response, 503, 'the director is starting');
-    return;
-  }
-  send(response, 200, 'application/json', document);
+  void status().then((document) => {
+    if (document === undefined) problem(response, 503, 'the director is starting');
+    else send(response, 200, 'application/json', document);
+  });
 }
 
 function problem(response: ServerResponse, code: number, title: string): void {

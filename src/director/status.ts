@@ -6,7 +6,7 @@
  *
  * `v` is the version of this shape: readers refuse a number they do not know.
  */
-import { elapsedMs, type Instant, instant, type Milliseconds } from '../base/index.ts';
+import { elapsedMs, type Instant, type Milliseconds } from '../base/index.ts';
 import type { Node, PathName, Reason, Role, Vip } from '../model/index.ts';
 import type { PulseCounters, PulseSnapshot } from './messages.ts';
 import type { PulsePlan } from './plan.ts';
@@ -82,6 +82,8 @@ export type StatusFrame = {
 export type Clocks = { readonly now: Instant; readonly wallMs: number };
 
 const KEPT_CHANGES = 10;
+/** The worker sends a snapshot at least every second. */
+const STALE_MS: Milliseconds = 2500;
 
 /** Adds a change in front and forgets the eleventh. */
 export function addChange(
@@ -91,6 +93,7 @@ export function addChange(
   return [change, ...changes].slice(0, KEPT_CHANGES);
 }
 
+/** `clocks.now` may be later than the snapshot: a worker that does not answer is the first thing to say then. */
 export function statusDocument(
   frame: StatusFrame,
   snapshot: PulseSnapshot,
@@ -98,12 +101,13 @@ export function statusDocument(
   clocks: Clocks,
 ): StatusDocument {
   const { plan } = frame;
-  const partner = partnerStatus(plan, snapshot, clocks.now);
+  const partner = partnerStatus(plan, snapshot);
+  const staleMs = elapsedMs(snapshot.at, clocks.now);
   const sinceMs = elapsedMs(snapshot.since, clocks.now);
   const { refusal } = snapshot.addresses;
   return {
     v: 1,
-    verdict: verdict(snapshot, partner),
+    verdict: staleMs > STALE_MS ? staleVerdict(staleMs) : verdict(snapshot, partner),
     pid: frame.pid,
     node: frame.node,
     role: snapshot.role,
@@ -124,7 +128,9 @@ export function wallText(wallMs: number): string {
   return new Date(wallMs).toISOString();
 }
 
-function partnerStatus(plan: PulsePlan, snapshot: PulseSnapshot, now: Instant): PartnerStatus {
+/** As it was at the snapshot: between the two nobody knows. */
+function partnerStatus(plan: PulsePlan, snapshot: PulseSnapshot): PartnerStatus {
+  const now = snapshot.at;
   const { paths, deadtimeMs } = plan.failover;
   const ages = paths.flatMap(({ name }) => ageOf(snapshot.heardAt[name], now));
   const freshest = Math.min(...ages);
@@ -149,14 +155,18 @@ function partnerStatus(plan: PulsePlan, snapshot: PulseSnapshot, now: Instant): 
 }
 
 function ageOf(heardAt: Instant | undefined, now: Instant): readonly Milliseconds[] {
-  // A snapshot may be older than a heartbeat: never negative, at most a second stale.
-  return heardAt === undefined ? [] : [Math.max(0, elapsedMs(heardAt, instant(now)))];
+  return heardAt === undefined ? [] : [elapsedMs(heardAt, now)];
 }
 
 function vipStatus({ address, device }: Vip, { role, addresses }: PulseSnapshot): VipStatus {
   if (!addresses.isSettled) return { address, device, state: 'changing' };
   const isUp = role === 'active' && addresses.refusal === undefined;
   return { address, device, state: isUp ? 'up' : 'down' };
+}
+
+function staleVerdict(staleMs: Milliseconds): Verdict {
+  const seconds = (staleMs / 1000).toFixed(1);
+  return { level: 'critical', text: `The pulse worker has said nothing for ${seconds} s.` };
 }
 
 function verdict({ role, reason, addresses }: PulseSnapshot, partner: PartnerStatus): Verdict {
