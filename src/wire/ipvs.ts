@@ -171,7 +171,10 @@ export function encodeIpvsZero(family: number, key?: ServiceKey): Uint8Array {
   return act(family, COMMAND.zero, ...(key === undefined ? [] : [serviceKey(key)]));
 }
 
-/** Starts a daemon; EEXIST when one of its state runs. A machine may run one of each. */
+/**
+ * Starts a daemon; a machine may run one of each state. EEXIST when one of its state runs, EINVAL while some service
+ * has real servers of the other family (they cannot be synchronised).
+ */
 export function encodeIpvsDaemonStart(family: number, daemon: IpvsDaemon): Uint8Array {
   const { state, syncId, maxLength, group, port, ttl } = daemon;
   const parts = [

@@ -8,7 +8,7 @@
  * ```
  *
  * A receiver must drop what came through a router: the hop limit is 255 or the sender is not on the segment.
- * Source: RFC 4861 §4.3, §4.4, §7.1.1, §7.1.2, §7.2.6; RFC 2464 §7 (33:33 addresses); RFC 4291 §2.7.1 (solicited node).
+ * Source: RFC 4861 §4.3, §4.4, §7.1, §7.2.6; RFC 2464 §7 (33:33 addresses); RFC 4291 §2.7.1 (solicited node).
  */
 import {
   assert,
