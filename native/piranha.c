@@ -24,7 +24,6 @@
 #include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
-#include <math.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -103,7 +102,7 @@ static int64_t integer(Call *call, size_t at, const char *name, int64_t least, i
   double value = 0;
   if (call->refused) return least;
   if (napi_get_value_double(call->env, call->argument[at], &value) == napi_ok && value >= (double)least &&
-      value <= (double)most && value == floor(value))
+      value <= (double)most && value == (double)(int64_t)value)
     return (int64_t)value;
   char wish[96];
   snprintf(wish, sizeof wish, "a whole number from %lld to %lld is needed", (long long)least, (long long)most);
@@ -357,8 +356,9 @@ static napi_value wait_for(napi_env env, napi_callback_info info) {
   for (size_t i = 0; i < fds.length; i++)
     polled[i] = (struct pollfd){((int32_t *)fds.data)[i], (short)((int32_t *)events.data)[i], 0};
   bool is_bounded = timeout < 1e12; /* 31 years */
-  double seconds = is_bounded ? floor(timeout / 1e3) : 0;
-  struct timespec limit = {(time_t)seconds, is_bounded ? (long)((timeout - seconds * 1e3) * 1e6) : 0};
+  int64_t seconds = is_bounded ? (int64_t)(timeout / 1e3) : 0;
+  long nanoseconds = is_bounded ? (long)((timeout - (double)seconds * 1e3) * 1e6) : 0;
+  struct timespec limit = {(time_t)seconds, nanoseconds};
   int ready = ppoll(polled, fds.length, is_bounded ? &limit : NULL, NULL);
   for (size_t i = 0; ready >= 0 && i < fds.length; i++) ((int32_t *)events.data)[i] = polled[i].revents;
   return answer(&call, ready);
