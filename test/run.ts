@@ -52,7 +52,7 @@ async function runTiers(tiers: readonly Tier[]): Promise<Tally> {
 async function runTier(runner: JobRunner, tier: Tier): Promise<Tally> {
   const startedAt = performance.now();
   const jobs = tier.jobs();
-  const missing = tier.missing();
+  const missing = await tier.missing();
   const atOnce = tier.atOnce === 'cores' ? availableParallelism() : tier.atOnce;
   const total =
     missing === undefined
@@ -66,8 +66,8 @@ function report(job: Job, { tally, output, ms }: Outcome): void {
   print(`${tally.failed > 0 ? 'FAIL' : 'ok  '} ${job.name}: ${counts(tally)} in ${seconds(ms)}`);
   // What a lab run or a search counted is worth a line even when all is well.
   if (job.kind === 'exit' && tally.failed === 0) {
-    const said = output.trim();
-    if (said !== '') print(indent(said.split('\n').slice(-6).join('\n')));
+    const said = output.split('\n').filter((line) => line.trim() !== '');
+    if (said.length > 0) print(indent(said.slice(-5).join('\n')));
   }
   for (const { name, text } of tally.failures) print(indent(`${name}\n${indent(text)}`));
 }

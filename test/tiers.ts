@@ -3,6 +3,7 @@
  * A new kind of test is a new row here and nothing else.
  */
 import { existsSync, globSync } from 'node:fs';
+import { INCIDENT_NAMES, obstacle } from '../lab/index.ts';
 import type { Job } from './jobs.ts';
 
 export type Tier = {
@@ -11,7 +12,7 @@ export type Tier = {
   /** How many jobs at a time; `cores`: as many as there are processors. Real packets want the machine alone. */
   readonly atOnce: 'cores' | 1;
   /** What is missing for the whole tier, in words; undefined when nothing is. */
-  readonly missing: () => string | undefined;
+  readonly missing: () => string | undefined | Promise<string | undefined>;
   readonly jobs: () => readonly Job[];
 };
 
@@ -57,6 +58,19 @@ export const TIERS: readonly Tier[] = [
     atOnce: 1,
     missing: () => undefined,
     jobs: () => testFiles('test/fuzz.ts', 3 * minute),
+  },
+  {
+    name: 'lab',
+    about: 'every incident with two real daemons and real packets, two runs each at random phase',
+    atOnce: 1,
+    missing: obstacle,
+    jobs: () =>
+      INCIDENT_NAMES.map((name) => ({
+        name: `lab ${name}`,
+        kind: 'exit',
+        argv: ['./piranha', 'lab', 'run', name, '--repeat', '2', '--jobs', '2'],
+        limitMs: 2 * minute,
+      })),
   },
 ];
 
