@@ -11,4 +11,5 @@ export * from './ndp.ts';
 export * from './netlink.ts';
 export * from './nftables.ts';
 export * from './rtnl.ts';
+export * from './rtnl-answers.ts';
 export * from './trailer.ts';

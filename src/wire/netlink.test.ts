@@ -19,7 +19,6 @@ import {
   u16Attribute,
   u32Attribute,
   u64Attribute,
-  withSequence,
 } from './netlink.ts';
 
 /** RTM_DELADDR of an address that is not there, as Linux 6.18 was asked. */
@@ -82,12 +81,6 @@ test('a datagram is cut into its messages, padding between them skipped', () => 
     split.value.map((message) => toHex(message)),
     [toHex(odd), toHex(REQUEST)],
   );
-});
-
-test('a sequence number is set in a copy', () => {
-  const copy = withSequence(REQUEST, 0x01020304);
-  assert.equal(decoded(copy).sequence, 0x01020304);
-  assert.equal(decoded(REQUEST).sequence, 7);
 });
 
 test('attributes nest, are padded to four bytes and are read by name', () => {

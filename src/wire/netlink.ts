@@ -76,14 +76,6 @@ export function encodeMessage(
   );
 }
 
-/** The same message with another sequence number; the given bytes stay as they are. */
-export function withSequence(message: Uint8Array, sequence: number): Uint8Array {
-  assert(message.length >= HEADER_LENGTH, 'a netlink message has a header of 16 bytes');
-  const copy = message.slice();
-  copy.set(le32(sequence), 8);
-  return copy;
-}
-
 /** The messages as one datagram: each begins at a multiple of 4. */
 export function joinMessages(messages: readonly Uint8Array[]): Uint8Array {
   return concatBytes(...messages.flatMap((message) => [message, padding(message.length)]));
