@@ -11,7 +11,6 @@ export const SOCK_RAW = 3;
 
 // asm-generic/socket.h
 export const SOL_SOCKET = 1;
-export const SO_REUSEADDR = 2;
 export const SO_PRIORITY = 12;
 export const SO_PEERCRED = 17;
 export const SO_RCVBUF = 8;

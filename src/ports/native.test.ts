@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -243,6 +244,46 @@ test('the committed addon and spawner were built from the committed source', () 
   assert.ok(built.includes(sourceHash('piranha.c')));
   const spawner = readFileSync(nativeFile('spawner'));
   assert.ok(spawner.includes(`source sha256 ${sourceHash('spawner.c')}`));
+});
+
+/** Loads the addon from `directory` in a process of its own; gives the name and the message of what it throws. */
+function loadFrom(directory: string): readonly string[] {
+  const code = `
+    import { native } from ${JSON.stringify(import.meta.resolve('./native.ts'))};
+    try { native(); console.log('loaded'); } catch (error) { console.log(error.name + '|' + error.message); }`;
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', code], {
+    encoding: 'utf8',
+    timeout: 20_000,
+    env: { ...process.env, PIRANHA_NATIVE_DIRECTORY: directory },
+  });
+  return stdout.trim().split('|');
+}
+
+test('an addon that is missing, broken or of another source is told in one sentence that says what to do', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'piranha-native-'));
+  const file = join(directory, 'piranha.node');
+  try {
+    const [name, missing = ''] = loadFrom(directory);
+    assert.equal(name, 'NativeUnavailable');
+    assert.match(
+      missing,
+      /^there is no piranha\.node for linux-\w+; run \S+build\.sh \(needs a C compiler\)\.$/,
+    );
+    writeFileSync(file, 'no addon');
+    assert.match(loadFrom(directory).join(), /^NativeUnavailable,\S+ cannot be loaded: /);
+    const bytes = readFileSync(nativeFile('piranha.node'));
+    bytes.write('0'.repeat(64), bytes.indexOf(kernel.sourceHash));
+    writeFileSync(file, bytes);
+    assert.match(
+      loadFrom(directory).join(),
+      /was built from another piranha\.c; run \S+build\.sh \S+\.$/,
+    );
+    bytes.write(kernel.sourceHash, bytes.indexOf('0'.repeat(64)));
+    writeFileSync(file, bytes);
+    assert.deepEqual(loadFrom(directory), ['loaded']);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });
 
 test('sockets are closed on exec and never block', () => {

@@ -70,6 +70,22 @@ test('output is kept up to its bound, and the program is not held up by the rest
   }
 });
 
+test('a program has our environment, except for what our supervisor told us', async () => {
+  process.env.PIRANHA_TEST = 'kept';
+  process.env.NOTIFY_SOCKET = '/nowhere';
+  process.env.WATCHDOG_USEC = '1';
+  const own = new ProcessSpawner();
+  delete process.env.NOTIFY_SOCKET;
+  delete process.env.WATCHDOG_USEC;
+  const outcome = await own.run({ argv: ['env'], timeoutMs: 5000, maxOutput: 65536 });
+  own.close();
+  assert.ok(outcome.kind === 'exited');
+  const output = fromUtf8(outcome.output);
+  assert.match(output, /^PIRANHA_TEST=kept$/m);
+  assert.match(output, /^PATH=/m);
+  assert.doesNotMatch(output, /NOTIFY_SOCKET|WATCHDOG/);
+});
+
 test('standard input and error of a program are empty', async () => {
   assert.equal(
     await outputOf(shell('cat; echo to-error >&2; readlink /proc/self/fd/2')),

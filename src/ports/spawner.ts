@@ -34,6 +34,7 @@ export class ProcessSpawner implements Spawner {
     this.#child = spawn(nativeFile('spawner'), [], {
       stdio: ['pipe', 'pipe', 'inherit'],
       cwd: '/',
+      env: ownEnvironment(),
     });
     this.#child.on('error', () => this.#end());
     this.#child.on('exit', () => this.#end());
@@ -118,6 +119,12 @@ export class ProcessSpawner implements Spawner {
       waiting.settle({ kind: 'failed', error });
     }
   }
+}
+
+/** Ours, without what is between the supervisor and us: no program that we run may say how the director is. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const { NOTIFY_SOCKET: _, WATCHDOG_USEC: _usec, WATCHDOG_PID: _pid, ...rest } = process.env;
+  return rest;
 }
 
 function gone(program: string): SpawnOutcome {
