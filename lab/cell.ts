@@ -26,35 +26,27 @@ const SCRIPT = [
 ].join(' && ');
 const NAME = /^piranha-lab-[0-9a-f]{4}$/;
 
-export type CellMode = 'run' | 'tour' | 'up';
+/** `lab/inside.ts` in one of its modes, unless another script of this room is named. */
+export type CellProgram = {
+  readonly mode: 'run' | 'tour' | 'up' | 'test';
+  readonly options: object;
+  readonly script?: string;
+};
 
-/** Starts `lab/inside.ts MODE OPTIONS` in a new cell. Descriptor 3 of the child is the pipe that tells it of our end. */
-export function openCell(
-  mode: CellMode,
-  options: object,
-  output: 'inherit' | 'pipe',
-): ChildProcess {
+/** Starts the program in a new cell. Descriptor 3 of it is a pipe that ends when we do. */
+export function openCell(program: CellProgram, output: 'inherit' | 'pipe'): ChildProcess {
+  const { mode, options, script = 'inside.ts' } = program;
   const name = `piranha-lab-${randomBytes(2).toString('hex')}`;
   const inside = [
     process.execPath,
     '--disable-warning=ExperimentalWarning',
-    join(import.meta.dirname, 'inside.ts'),
+    join(import.meta.dirname, script),
     mode,
     JSON.stringify(options),
   ];
+  const argv = ['--pdeathsig', 'KILL', 'unshare', ...namespaces(), 'sh', '-c', SCRIPT, name];
   const stdio: StdioOptions = ['inherit', output, 'inherit', 'pipe'];
-  const argv = [
-    '--pdeathsig',
-    'KILL',
-    'unshare',
-    ...namespaces(),
-    'sh',
-    '-c',
-    SCRIPT,
-    name,
-    ...inside,
-  ];
-  return spawn('setpriv', argv, { stdio });
+  return spawn('setpriv', [...argv, ...inside], { stdio });
 }
 
 function namespaces(): string[] {

@@ -15,7 +15,16 @@ import { native } from '../src/ports/index.ts';
 import { encodeArpQuestion } from '../src/wire/index.ts';
 import type { EyeSettings, LabEvent } from './events.ts';
 import { dumpAddresses, dumpNeighbours, followAddresses, followNeighbours } from './kernel-view.ts';
-import { inetAddress, openPacket, openRoute, openUdp, receive, Waiter, within } from './sockets.ts';
+import {
+  inetAddress,
+  openPacket,
+  openRoute,
+  openUdp,
+  receive,
+  send,
+  Waiter,
+  within,
+} from './sockets.ts';
 import { readPort, segmentFilter, whoAnswered } from './tap.ts';
 import { DIRECTORS, type Director, ECHO_PORT, EYE, portOf } from './topology.ts';
 
@@ -44,7 +53,7 @@ for (const director of DIRECTORS) {
   const name = director === 'da' ? 0 : 1;
   readers.set(fd, () => {
     for (const { bytes, from } of receive(fd)) {
-      native().send(fd, Uint8Array.of(...bytes.subarray(0, 4), name), from.slice(0, 16));
+      send(fd, Uint8Array.of(...bytes.subarray(0, 4), name), from.slice(0, 16));
     }
   });
 }
@@ -68,7 +77,7 @@ function probe(at: number): void {
   sequence += 1;
   new DataView(bytes.buffer).setUint32(0, sequence);
   outstanding.set(sequence, at);
-  native().send(client, bytes, target);
+  send(client, bytes, target);
 }
 function giveUp(at: number): void {
   for (const [number, sentAt] of outstanding) {
@@ -98,7 +107,7 @@ function ask(at: number): void {
   }
   answered = new Set();
   askedAt = at;
-  native().send(asker, question, undefined);
+  send(asker, question);
 }
 
 /** The switch ports of the directors. */

@@ -15,7 +15,7 @@ import {
   NLMSG_DONE,
   splitMessages,
 } from '../src/wire/index.ts';
-import { type Arrival, openRoute, receive, Waiter } from './sockets.ts';
+import { type Arrival, openRoute, receive, send, Waiter } from './sockets.ts';
 
 const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
@@ -71,11 +71,7 @@ function dump(type: number, payloadLength: number): NetlinkMessage[] {
   const fd = openRoute(0);
   try {
     const flags = NLM_F_REQUEST | NLM_F_DUMP;
-    native().send(
-      fd,
-      encodeMessage({ type, flags, payload: new Uint8Array(payloadLength) }),
-      undefined,
-    );
+    send(fd, encodeMessage({ type, flags, payload: new Uint8Array(payloadLength) }), undefined);
     const waiter = new Waiter([fd]);
     const found: NetlinkMessage[] = [];
     while (waiter.wait(1000).length > 0) {

@@ -129,7 +129,7 @@ function incidentsOf(words: readonly string[]) {
 /** The tour, or a lab that stays: the terminal belongs to the process in the cell until it ends. */
 function stay(mode: 'tour' | 'up', options: TourOptions): Promise<number> {
   return new Promise((resolve, reject) => {
-    const cell = openCell(mode, options, 'inherit');
+    const cell = openCell({ mode, options }, 'inherit');
     // Ctrl-C reaches the cell by the terminal; these come to us alone. Our end is the cell's end.
     for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
     process.on('SIGINT', () => undefined);

@@ -44,7 +44,7 @@ export async function playAll(
 
 function playInCell(order: RunOrder, onRecord: (record: RunRecord) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const cell = openCell('run', order, 'pipe');
+    const cell = openCell({ mode: 'run', options: order }, 'pipe');
     let count = 0;
     const lines = createInterface({ input: cell.stdout ?? process.stdin });
     lines.on('line', (line) => {

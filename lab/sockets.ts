@@ -84,6 +84,11 @@ export function inetAddress(address: IpAddress, port: number): Uint8Array {
   return bytes;
 }
 
+/** Sends without waiting; what the kernel refuses is lost, as on any segment. */
+export function send(fd: number, bytes: Uint8Array, to?: Uint8Array): void {
+  native().send(fd, bytes, to);
+}
+
 /** One thing read: `from` is the raw socket address of its sender. Both are views that the next read overwrites. */
 export type Arrival = { readonly bytes: Uint8Array; readonly from: Uint8Array };
 
