@@ -46,6 +46,7 @@ export type Announcements = {
 };
 
 export const FULL_ROUND = 5;
+const SHORT_ROUND = 2;
 export const MAX_TOKENS = 10;
 const SPACING_MS: Milliseconds = 1000;
 const TOKEN_MS: Milliseconds = 3000;
@@ -70,9 +71,11 @@ export function startRound(
   if (vips.length === 0) return state;
   const { round } = state;
   if (round === undefined) {
-    const remaining = length;
+    // One that follows another closely is short: the segment has been told how we look, only the last frame counts.
+    const refilled = refill(state, now);
+    const remaining = refilled.tokens === MAX_TOKENS ? length : Math.min(length, SHORT_ROUND);
     const fresh = { vips, nextAt: now, lastAt: undefined, isUrgent: true, remaining, frames: 0 };
-    return { ...state, round: fresh };
+    return { ...refilled, round: fresh };
   }
   const soonest = round.lastAt === undefined ? now : after(round.lastAt, soonMs);
   return {
@@ -82,7 +85,7 @@ export function startRound(
       vips: union(round.vips, vips),
       nextAt: sooner(later(soonest, now), round.nextAt),
       isUrgent: true,
-      remaining: Math.max(round.remaining, 2),
+      remaining: Math.max(round.remaining, SHORT_ROUND),
     },
   };
 }
@@ -106,7 +109,7 @@ export function announceDue(
     return { state: { ...refilled, round: { ...round, nextAt, remaining: 1 } }, effects: [] };
   }
   const forms: readonly AnnouncementForm[] =
-    round.frames === 0 && refilled.tokens > 1 ? ['reply', 'request'] : ['reply'];
+    refilled.tokens === MAX_TOKENS ? ['reply', 'request'] : ['reply'];
   const frames = round.frames + forms.length;
   const announce: Effect = { kind: 'announce', vips: round.vips, forms, owner: 'own' };
   const spent = {

@@ -66,6 +66,7 @@ export function legacyHeartbeat(move: Move, input: DatagramInput): Move {
 export function legacyTimers(move: Move, now: Instant): Move {
   const { state } = move;
   if (state.partnerDialect === 'extended') return move;
+  if (isDue(state.deafAt, now)) return judgeDeafness(move, now);
   if (isDue(state.courtesyAt, now)) {
     const waited = change(move, { courtesyAt: undefined });
     return mayActivate(state) && !state.isActive ? activate(waited, 'partner-resigned') : waited;
@@ -115,19 +116,24 @@ function yieldToPrimary(move: Move, now: Instant): Move {
 
 /** M4, first fix of 140414: stay, and tell the segment again, because the backup's announcement came later than ours. */
 function holdAgainstBackup(move: Move, now: Instant, silenceMs: number): Move {
-  const { settings, contestedAt } = move.state;
+  const { settings, deafAt } = move.state;
   const isOld = silenceMs > settings.keepaliveMs * 2;
-  if (contestedAt === undefined || isOld) {
-    const contested = note(change(move, { contestedAt: now }), { kind: 'split-brain-announce' });
-    const answered = change(say(contested, 'running'), {}, { kind: 'hook', hook: 'active' });
-    return announceAgain(answered, now);
-  }
-  // We have said RUNNING at least twice since, and it would have answered with its last breath within one keepalive.
-  const isDeaf = elapsedMs(contestedAt, now) > settings.keepaliveMs * 1.5;
-  if (isDeaf && isWhole(move.state, 'yield-to-deaf-partner')) {
-    return announceForPartner(release(move, now, 'partner-deaf', 'say-stopped'));
-  }
-  return announceAgain(move, now);
+  if (deafAt !== undefined && !isOld) return announceAgain(move, now);
+  const contested = change(move, { deafAt: after(now, settings.keepaliveMs * 1.5) });
+  const told = say(note(contested, { kind: 'split-brain-announce' }), 'running');
+  return announceAgain(change(told, {}, { kind: 'hook', hook: 'active' }), now);
+}
+
+/**
+ * We have answered, and a backup that hears says STOPPED within a keepalive of its last breath. This one went on: it is
+ * deaf. Judged by the clock and not by its next RUNNING, because at a heal that is the last breath itself.
+ */
+function judgeDeafness(move: Move, now: Instant): Move {
+  const { isActive, heardAt, settings } = move.state;
+  const judged = change(move, { deafAt: undefined });
+  const wentOn = heardAt !== undefined && elapsedMs(heardAt, now) <= settings.keepaliveMs * 1.25;
+  if (!isActive || !wentOn || !isWhole(move.state, 'yield-to-deaf-partner')) return judged;
+  return announceForPartner(release(judged, now, 'partner-deaf', 'say-stopped'));
 }
 
 function announceAgain(move: Move, now: Instant): Move {
@@ -142,7 +148,7 @@ function announceForPartner(move: Move): Move {
 }
 
 function stopped({ move, silenceMs }: Heard, now: Instant): Move {
-  const known = change(move, { partnerSaid: 'stopped', contestedAt: undefined });
+  const known = change(move, { partnerSaid: 'stopped', deafAt: undefined });
   return known.state.isActive
     ? activeHearsStopped(known, now, silenceMs)
     : standbyHearsStopped(known, now);

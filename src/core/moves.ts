@@ -69,8 +69,8 @@ export type FailoverState = {
   readonly hasSeenRunning: boolean;
   /** Standby backup: a partner that starts up like us goes first; until here. */
   readonly courtesyAt: Instant | undefined;
-  /** Active and hearing an active partner: when we first answered it. */
-  readonly contestedAt: Instant | undefined;
+  /** Active and hearing an active backup, which we have answered: one that goes on until here is deaf. */
+  readonly deafAt: Instant | undefined;
   /** The turn in which we found ourselves late: what is read in it is old. */
   readonly lateAt: Instant | undefined;
   /** failback = auto, active backup: when the primary has been a healthy standby for long enough. */
@@ -228,7 +228,7 @@ export function activate(move: Move, reason: Reason, from?: Role): Move {
     isActive: true,
     reason,
     courtesyAt: undefined,
-    contestedAt: undefined,
+    deafAt: undefined,
     failbackAt: undefined,
     failbackOfferedTo: undefined,
     wish: { number, isConfirmed: false, afterwards: 'announce', vips: move.state.settings.vips },
@@ -260,7 +260,7 @@ export function release(
     isActive: false,
     reason,
     deadAt: after(now, deadAfterMs(move.state)),
-    contestedAt: undefined,
+    deafAt: undefined,
     failbackAt: undefined,
     announcements: cancelRound(move.state.announcements),
     verification: undefined,
