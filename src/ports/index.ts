@@ -1,6 +1,7 @@
 export { openAddressPort } from './addresses.ts';
 export { BootClock } from './clock.ts';
 export { errnoName, portError } from './errno.ts';
+export { IpvsPort, openIpvs } from './ipvs.ts';
 export { LEASE_TABLE, type LeaseForm, LinuxLease, openLease } from './lease.ts';
 export { type Native, NativeUnavailable, native } from './native.ts';
 export {

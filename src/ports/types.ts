@@ -3,7 +3,14 @@
  * pulse worker never returns to an event loop. Each has a Linux twin in this room; tests and the simulator have others.
  */
 import type { Instant, IpAddress, Milliseconds, Result } from '../base/index.ts';
-import type { AddressOperation, KernelAddresses, PortError } from '../model/index.ts';
+import type {
+  AddressOperation,
+  KernelAddresses,
+  PortError,
+  ServiceRow,
+  TableOperation,
+} from '../model/index.ts';
+import type { IpvsCounters, IpvsDestination } from '../wire/index.ts';
 
 export interface Clock {
   /** CLOCK_BOOTTIME in milliseconds with fractions. */
@@ -96,5 +103,21 @@ export type SpawnOutcome =
 /** The tiny child forked first; the fat process never forks. */
 export interface Spawner {
   run(request: SpawnRequest): Promise<SpawnOutcome>;
+  close(): void;
+}
+
+/** One virtual service as the data plane holds it, with its traffic. */
+export type ObservedService = {
+  readonly service: ServiceRow;
+  readonly counters: IpvsCounters;
+  readonly destinations: readonly IpvsDestination[];
+};
+
+/** A data plane: IPVS, or nftables where the kernel has none. The same rows, the same plan. */
+export interface TablePort {
+  readonly plane: 'ipvs' | 'nftables';
+  observe(): Result<readonly ObservedService[], PortError>;
+  /** In order; one entry per operation, undefined where it succeeded. */
+  apply(operations: readonly TableOperation[]): readonly (PortError | undefined)[];
   close(): void;
 }
