@@ -15,6 +15,16 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./status.ts')).statusCommand,
   },
   {
+    name: 'check',
+    summary: 'judge an lvs.cf',
+    load: async () => (await import('./check.ts')).checkCommand,
+  },
+  {
+    name: 'fmt',
+    summary: 'print an lvs.cf in its usual form',
+    load: async () => (await import('./fmt.ts')).fmtCommand,
+  },
+  {
     name: 'lab',
     summary: 'play failures with real packets in network namespaces',
     load: async () => (await import('../../lab/index.ts')).labCommand,

@@ -234,6 +234,11 @@ export class Crank {
   #workOff(): void {
     this.#done(this.#converger.advance());
     this.#done(this.#converger.repair(this.#now));
+    // What is not settled is not announced, neither as ours nor as given away.
+    if (!this.#converger.isBusy) this.#sendAnnouncements();
+  }
+
+  #sendAnnouncements(): void {
     const { sent, errors } = this.#announcer.send(this.#now, (owner) => this.#mayAnnounce(owner));
     this.#counters.announced += sent;
     this.#counters.announceErrors += errors.length;
@@ -243,6 +248,7 @@ export class Crank {
   #done(done: Done | undefined): void {
     if (done === undefined) return;
     this.#hasNews = true;
+    this.#teller.trouble('addresses', this.#converger.refusal);
     if (done.kind === 'converged') {
       this.#feed({ now: this.#now, ...done });
       return;
@@ -255,7 +261,6 @@ export class Crank {
 
   /** Asked at the moment of sending: a frame for ourselves only while we own and hold, for the partner only after. */
   #mayAnnounce(owner: 'own' | 'partner'): boolean {
-    if (this.#converger.isBusy) return false;
     return owner === 'own'
       ? this.#state.isActive && this.#converger.holdsVips
       : !this.#state.isActive;
@@ -336,7 +341,6 @@ export class Crank {
     this.#hasNews = false;
     this.#toldAt = this.#now;
     const { refusal } = this.#converger;
-    this.#teller.trouble('addresses', refusal);
     const snapshot: PulseSnapshot = {
       at: this.#now,
       role: roleOf(this.#state),
