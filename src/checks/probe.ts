@@ -29,7 +29,7 @@ export interface Pinger {
 export type ProbeContext = {
   /** Absent: checks by program fail with `own-limits`. */
   readonly spawner?: Spawner;
-  /** Whom programs run as; 65534 (nobody) unless told. */
+  /** Whom programs run as; 65534 (nobody) unless told, and as ourselves when we are not root. */
   readonly programUser?: { readonly uid: number; readonly gid: number };
   /** Absent: checks by ping fail with `own-limits`. */
   readonly pinger?: Pinger;

@@ -20,7 +20,7 @@ const NOBODY = { uid: 65534, gid: 65534 };
 export function programProber(
   check: Check,
   procedure: ProgramProcedure,
-  { spawner, programUser = NOBODY }: ProbeContext,
+  { spawner, programUser = defaultUser() }: ProbeContext,
 ): Prober {
   const { argv } = procedure;
   if (argv.length === 0) return refusingProber(down('bad-check', 'send_program is empty'));
@@ -47,6 +47,11 @@ export function programProber(
       },
     };
   };
+}
+
+/** Only root can become somebody else; whoever else we are has no more rights than the program may have. */
+function defaultUser(): ProbeContext['programUser'] {
+  return process.getuid?.() === 0 ? NOBODY : undefined;
 }
 
 /** Status 0, and with `output` the same text, one newline at its end apart. */
