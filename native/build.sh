@@ -1,11 +1,12 @@
 #!/bin/sh
-# Builds the addon and the spawner for the machine we are on, from the headers that come with Node's package.
+# Builds the addon and the spawner for the machine we are on, from the headers that come with Node's
+# package.
 #
 #   native/build.sh [DIRECTORY]     into build/linux-ARCH, or DIRECTORY
 #
-# The result depends on the source and the compiler only (no paths, no times, no build id), and carries the SHA-256 of
-# its source, by which a test sees that the committed prebuild is the committed source. Sanitizers: set SANITIZE to
-# what -fsanitize takes.
+# The result depends on the source and the compiler only (no paths, no times, no build id), and
+# carries the SHA-256 of its source, by which a test sees that the committed prebuild is the
+# committed source. Sanitizers: set SANITIZE to what -fsanitize takes.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(dirname -- "$here")

@@ -1,18 +1,21 @@
 /*
  * piranha: the system calls that Node lacks, as a small Node-API addon.
  *
- * The idea: no protocol is known here. Bytes go in, bytes come out, an errno comes back as a negative number; what
- * the bytes mean is TypeScript's business (src/ports, src/wire). Every function checks each argument for type and
- * range and throws a TypeError that begins with the argument's name; the kernel's refusals are never thrown.
- * Sockets are always non-blocking and close-on-exec; only `ppoll` blocks. There is no global mutable state, so each
- * worker thread may load the addon and use it at the same time.
+ * The idea: no protocol is known here. Bytes go in, bytes come out, an errno comes back as a
+ * negative number; what the bytes mean is TypeScript's business (src/ports, src/wire). Every
+ * function checks each argument for type and range and throws a TypeError that begins with the
+ * argument's name; the kernel's refusals are never thrown. Sockets are always non-blocking and
+ * close-on-exec; only `ppoll` blocks. There is no global mutable state, so each worker thread may
+ * load the addon and use it at the same time.
  *
- * Rejected: one generic syscall() (any number is reachable, pointers leak into TypeScript, numbers differ between
- * architectures); a foreign-function package (megabytes, a moving interface, and no safer); C++ wrappers (need a
- * C++ runtime of the right age). Options and requests that carry pointers are refused for the same reason.
+ * Rejected: one generic syscall() (any number is reachable, pointers leak into TypeScript, numbers
+ * differ between architectures); a foreign-function package (megabytes, a moving interface, and no
+ * safer); C++ wrappers (need a C++ runtime of the right age). Options and requests that carry
+ * pointers are refused for the same reason.
  *
- * Source: socket(7), packet(7), netlink(7), recvmmsg(2), ppoll(2), sched(7), Node-API version 8, libuv uv_poll_t.
- * The face in TypeScript, with the meaning of every argument, is the type `Native` in src/ports/native.ts.
+ * The face in TypeScript, with the meaning of every argument, is `Native` in src/ports/native.ts.
+ * Source: socket(7), packet(7), netlink(7), recvmmsg(2), ppoll(2), sched(7), Node-API version 8,
+ * libuv uv_poll_t.
  */
 #define _GNU_SOURCE
 #define NAPI_VERSION 8
@@ -45,17 +48,18 @@
 
 enum {
   MAX_ARGUMENTS = 6,
-  MAX_MESSAGES = 64,    /* of one recvmmsg or sendmmsg */
-  MAX_POLLED = 1024,    /* descriptors of one ppoll */
+  MAX_MESSAGES = 64,      /* of one recvmmsg or sendmmsg */
+  MAX_POLLED = 1024,      /* descriptors of one ppoll */
   MAX_TRANSFER = 1 << 24, /* bytes of one arena or datagram; far above what a socket takes */
-  MAX_OPTION = 4096,    /* bytes of one socket option */
-  ADDRESS_STRIDE = 32,  /* one source address in recvmmsg's list: fits in, in6, ll and nl */
+  MAX_OPTION = 4096,      /* bytes of one socket option */
+  ADDRESS_STRIDE = 32,    /* one source address in recvmmsg's list: fits in, in6, ll and nl */
 };
 
-/* ---- arguments and answers ---------------------------------------------------------------------------------- */
+/* ---- arguments and answers ------------------------------------------------------------------- */
 
-/* One call from JavaScript. After the first bad argument `refused` is set, a TypeError is pending, and the readers
- * below give harmless values, so that each function reads all its arguments and asks once. */
+/* One call from JavaScript. After the first bad argument `refused` is set, a TypeError is pending,
+ * and the readers below give harmless values, so that each function reads all its arguments and
+ * asks once. */
 typedef struct {
   napi_env env;
   napi_value argument[MAX_ARGUMENTS];
@@ -95,31 +99,34 @@ static napi_value answer(Call *call, int64_t result) {
 
 static bool is_type(Call *call, size_t at, napi_valuetype wanted) {
   napi_valuetype type;
-  return !call->refused && napi_typeof(call->env, call->argument[at], &type) == napi_ok && type == wanted;
+  return !call->refused && napi_typeof(call->env, call->argument[at], &type) == napi_ok &&
+         type == wanted;
 }
 
 static int64_t integer(Call *call, size_t at, const char *name, int64_t least, int64_t most) {
   double value = 0;
   if (call->refused) return least;
-  if (napi_get_value_double(call->env, call->argument[at], &value) == napi_ok && value >= (double)least &&
-      value <= (double)most && value == (double)(int64_t)value)
+  if (napi_get_value_double(call->env, call->argument[at], &value) == napi_ok &&
+      value >= (double)least && value <= (double)most && value == (double)(int64_t)value)
     return (int64_t)value;
   char wish[96];
-  snprintf(wish, sizeof wish, "a whole number from %lld to %lld is needed", (long long)least, (long long)most);
+  snprintf(wish, sizeof wish, "a whole number from %lld to %lld is needed", (long long)least,
+           (long long)most);
   refuse(call, name, wish);
   return least;
 }
 
 static int descriptor(Call *call, size_t at) { return (int)integer(call, at, "fd", 0, INT_MAX); }
 
-static View view(Call *call, size_t at, const char *name, napi_typedarray_type type, size_t least, size_t most) {
+static View view(Call *call, size_t at, const char *name, napi_typedarray_type type, size_t least,
+                 size_t most) {
   View found = {NULL, 0};
   napi_typedarray_type actual;
   bool is_array = false;
   if (call->refused) return found;
   if (napi_is_typedarray(call->env, call->argument[at], &is_array) == napi_ok && is_array &&
-      napi_get_typedarray_info(call->env, call->argument[at], &actual, &found.length, &found.data, NULL, NULL) ==
-          napi_ok &&
+      napi_get_typedarray_info(call->env, call->argument[at], &actual, &found.length, &found.data,
+                               NULL, NULL) == napi_ok &&
       actual == type && found.length >= least && found.length <= most)
     return found;
   char wish[96];
@@ -147,8 +154,9 @@ static void text(Call *call, size_t at, const char *name, char *into, size_t roo
   size_t length = 0;
   into[0] = 0;
   if (call->refused) return;
-  if (napi_get_value_string_utf8(call->env, call->argument[at], NULL, 0, &length) == napi_ok && length > 0 &&
-      length < room && napi_get_value_string_utf8(call->env, call->argument[at], into, room, &length) == napi_ok &&
+  if (napi_get_value_string_utf8(call->env, call->argument[at], NULL, 0, &length) == napi_ok &&
+      length > 0 && length < room &&
+      napi_get_value_string_utf8(call->env, call->argument[at], into, room, &length) == napi_ok &&
       strlen(into) == length)
     return;
   char wish[96];
@@ -156,7 +164,7 @@ static void text(Call *call, size_t at, const char *name, char *into, size_t roo
   refuse(call, name, wish);
 }
 
-/* ---- sockets ------------------------------------------------------------------------------------------------- */
+/* ---- sockets --------------------------------------------------------------------------------- */
 
 /* socket(domain, type, protocol): only the kinds this project has a use for. */
 static napi_value socket_open(napi_env env, napi_callback_info info) {
@@ -164,7 +172,8 @@ static napi_value socket_open(napi_env env, napi_callback_info info) {
   int domain = (int)integer(&call, 0, "domain", 0, INT_MAX);
   int type = (int)integer(&call, 1, "type", 0, INT_MAX);
   int protocol = (int)integer(&call, 2, "protocol", 0, 0xffff);
-  if (domain != AF_NETLINK && domain != AF_PACKET && domain != AF_INET && domain != AF_INET6 && domain != AF_UNIX)
+  if (domain != AF_NETLINK && domain != AF_PACKET && domain != AF_INET && domain != AF_INET6 &&
+      domain != AF_UNIX)
     refuse(&call, "domain", "AF_UNIX, AF_INET, AF_INET6, AF_NETLINK or AF_PACKET is needed");
   if (type != SOCK_DGRAM && (type != SOCK_RAW || domain == AF_UNIX))
     refuse(&call, "type", "SOCK_DGRAM, or except for AF_UNIX SOCK_RAW, is needed");
@@ -172,20 +181,21 @@ static napi_value socket_open(napi_env env, napi_callback_info info) {
   return answer(&call, socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
 }
 
-static napi_value socket_bind(napi_env env, napi_callback_info info) {
+typedef int Addressed(int fd, const struct sockaddr *address, socklen_t length);
+
+static napi_value with_address(napi_env env, napi_callback_info info, Addressed *system_call) {
   Call call = enter(env, info);
   int fd = descriptor(&call, 0);
   View to = address(&call, 1);
-  if (call.refused) return NULL;
-  return answer(&call, bind(fd, to.data, (socklen_t)to.length));
+  return call.refused ? NULL : answer(&call, system_call(fd, to.data, (socklen_t)to.length));
+}
+
+static napi_value socket_bind(napi_env env, napi_callback_info info) {
+  return with_address(env, info, bind);
 }
 
 static napi_value socket_connect(napi_env env, napi_callback_info info) {
-  Call call = enter(env, info);
-  int fd = descriptor(&call, 0);
-  View to = address(&call, 1);
-  if (call.refused) return NULL;
-  return answer(&call, connect(fd, to.data, (socklen_t)to.length));
+  return with_address(env, info, connect);
 }
 
 /* The name a socket is bound to: writes it and gives its length. */
@@ -199,12 +209,13 @@ static napi_value socket_name(napi_env env, napi_callback_info info) {
   return answer(&call, result < 0 ? result : (int64_t)length);
 }
 
-/* Options that hold a pointer, or whose length is not in bytes, would let TypeScript read or write any memory. */
+/* Options that hold a pointer, or whose length is not in bytes, would let TypeScript read or write
+ * any memory. */
 static bool is_plain_option(int level, int name) {
   switch (level) {
     case SOL_SOCKET: return name != SO_ATTACH_FILTER && name != SO_ATTACH_REUSEPORT_CBPF;
     case SOL_PACKET: return name != PACKET_FANOUT_DATA;
-    case IPPROTO_IP: return name < 64; /* from 64 on: iptables, IPVS */
+    case IPPROTO_IP: return name < 64;                  /* from 64 on: iptables, IPVS */
     case IPPROTO_IPV6: return name != 64 && name != 65; /* ip6tables */
     case IPPROTO_ICMPV6:
     case SOL_RAW:
@@ -250,11 +261,14 @@ static napi_value socket_get(napi_env env, napi_callback_info info) {
 static napi_value socket_filter(napi_env env, napi_callback_info info) {
   Call call = enter(env, info);
   int fd = descriptor(&call, 0);
-  View program = bytes(&call, 1, "instructions", sizeof(struct sock_filter), BPF_MAXINSNS * sizeof(struct sock_filter));
-  if (program.length % sizeof(struct sock_filter) != 0 || (uintptr_t)program.data % _Alignof(struct sock_filter) != 0)
+  View program = bytes(&call, 1, "instructions", sizeof(struct sock_filter),
+                       BPF_MAXINSNS * sizeof(struct sock_filter));
+  if (program.length % sizeof(struct sock_filter) != 0 ||
+      (uintptr_t)program.data % _Alignof(struct sock_filter) != 0)
     refuse(&call, "instructions", "eight bytes an instruction, aligned to four, are needed");
   if (call.refused) return NULL;
-  struct sock_fprog filter = {(unsigned short)(program.length / sizeof(struct sock_filter)), program.data};
+  struct sock_fprog filter = {(unsigned short)(program.length / sizeof(struct sock_filter)),
+                              program.data};
   return answer(&call, setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter));
 }
 
@@ -265,11 +279,13 @@ static napi_value socket_send(napi_env env, napi_callback_info info) {
   View data = bytes(&call, 1, "bytes", 0, MAX_TRANSFER);
   View to = optional_address(&call, 2);
   if (call.refused) return NULL;
-  return answer(&call, sendto(fd, data.data, data.length, MSG_DONTWAIT | MSG_NOSIGNAL, to.data, (socklen_t)to.length));
+  return answer(&call, sendto(fd, data.data, data.length, MSG_DONTWAIT | MSG_NOSIGNAL, to.data,
+                              (socklen_t)to.length));
 }
 
-/* recvmmsg(fd, arena, stride, lengths, addresses | undefined): message i lies at i * stride of the arena, its source
- * at i * ADDRESS_STRIDE of addresses; a message that did not fit has its negative length. Gives their number. */
+/* recvmmsg(fd, arena, stride, lengths, addresses | undefined): message i lies at i * stride of the
+ * arena, its source at i * ADDRESS_STRIDE of addresses; a message that did not fit has its negative
+ * length. Gives their number. */
 static napi_value socket_receive(napi_env env, napi_callback_info info) {
   Call call = enter(env, info);
   int fd = descriptor(&call, 0);
@@ -277,7 +293,8 @@ static napi_value socket_receive(napi_env env, napi_callback_info info) {
   size_t stride = (size_t)integer(&call, 2, "stride", 1, MAX_TRANSFER);
   View lengths = view(&call, 3, "lengths", napi_int32_array, 1, MAX_TRANSFER);
   bool wants_addresses = !is_type(&call, 4, napi_undefined);
-  View from = wants_addresses ? bytes(&call, 4, "addresses", ADDRESS_STRIDE, MAX_TRANSFER) : (View){NULL, 0};
+  View from = wants_addresses ? bytes(&call, 4, "addresses", ADDRESS_STRIDE, MAX_TRANSFER)
+                              : (View){NULL, 0};
   if (arena.length < stride) refuse(&call, "stride", "not more than the arena's length is needed");
   if (call.refused) return NULL;
 
@@ -304,7 +321,8 @@ static napi_value socket_receive(napi_env env, napi_callback_info info) {
   return answer(&call, received);
 }
 
-/* sendmmsg(fd, arena, lengths, address | undefined): messages lie one after the other. Gives the number sent. */
+/* sendmmsg(fd, arena, lengths, address | undefined): messages lie one after the other. Gives the
+ * number sent. */
 static napi_value socket_send_many(napi_env env, napi_callback_info info) {
   Call call = enter(env, info);
   int fd = descriptor(&call, 0);
@@ -318,7 +336,8 @@ static napi_value socket_send_many(napi_env env, napi_callback_info info) {
   for (size_t i = 0; i < lengths.length && !call.refused; i++) {
     int32_t length = ((int32_t *)lengths.data)[i];
     if (length < 0 || (size_t)length > arena.length - offset) {
-      refuse(&call, "lengths", "lengths from 0 on whose sum is not more than the arena's length are needed");
+      refuse(&call, "lengths",
+             "lengths from 0 on whose sum is not more than the arena's length are needed");
       break;
     }
     parts[i] = (struct iovec){(char *)arena.data + offset, (size_t)length};
@@ -329,26 +348,28 @@ static napi_value socket_send_many(napi_env env, napi_callback_info info) {
     offset += (size_t)length;
   }
   if (call.refused) return NULL;
-  return answer(&call, sendmmsg(fd, messages, (unsigned)lengths.length, MSG_DONTWAIT | MSG_NOSIGNAL));
+  return answer(&call,
+                sendmmsg(fd, messages, (unsigned)lengths.length, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
 /* close(fd): from 3 on; standard input, output and error are not ours to close. */
 static napi_value socket_close(napi_env env, napi_callback_info info) {
   Call call = enter(env, info);
   int fd = (int)integer(&call, 0, "fd", 3, INT_MAX);
-  if (call.refused) return NULL;
-  return answer(&call, close(fd));
+  return call.refused ? NULL : answer(&call, close(fd));
 }
 
-/* ---- waiting without the event loop --------------------------------------------------------------------------- */
+/* ---- waiting without the event loop ---------------------------------------------------------- */
 
-/* ppoll(fds, events, timeoutMs): events[i] holds what to wait for and then what happened. Gives how many. */
+/* ppoll(fds, events, timeoutMs): events[i] holds what to wait for and then what happened. Gives how
+ * many. */
 static napi_value wait_for(napi_env env, napi_callback_info info) {
   Call call = enter(env, info);
   View fds = view(&call, 0, "fds", napi_int32_array, 0, MAX_POLLED);
   View events = view(&call, 1, "events", napi_int32_array, fds.length, MAX_POLLED);
   double timeout = 0;
-  if (!call.refused && (napi_get_value_double(env, call.argument[2], &timeout) != napi_ok || !(timeout >= 0)))
+  if (!call.refused &&
+      (napi_get_value_double(env, call.argument[2], &timeout) != napi_ok || !(timeout >= 0)))
     refuse(&call, "timeoutMs", "milliseconds from 0 on, or Infinity, are needed");
   if (call.refused) return NULL;
 
@@ -360,7 +381,8 @@ static napi_value wait_for(napi_env env, napi_callback_info info) {
   long nanoseconds = is_bounded ? (long)((timeout - (double)seconds * 1e3) * 1e6) : 0;
   struct timespec limit = {(time_t)seconds, nanoseconds};
   int ready = ppoll(polled, fds.length, is_bounded ? &limit : NULL, NULL);
-  for (size_t i = 0; ready >= 0 && i < fds.length; i++) ((int32_t *)events.data)[i] = polled[i].revents;
+  for (size_t i = 0; ready >= 0 && i < fds.length; i++)
+    ((int32_t *)events.data)[i] = polled[i].revents;
   return answer(&call, ready);
 }
 
@@ -374,8 +396,7 @@ static napi_value counter_add(napi_env env, napi_callback_info info) {
   Call call = enter(env, info);
   int fd = descriptor(&call, 0);
   uint64_t value = (uint64_t)integer(&call, 1, "value", 1, INT64_C(1) << 53);
-  if (call.refused) return NULL;
-  return answer(&call, eventfd_write(fd, value));
+  return call.refused ? NULL : answer(&call, eventfd_write(fd, value));
 }
 
 /* eventfdRead(fd): gives the sum and clears it; -EAGAIN when it is zero. */
@@ -388,7 +409,7 @@ static napi_value counter_take(napi_env env, napi_callback_info info) {
   return answer(&call, result < 0 ? result : (int64_t)(value & INT64_MAX));
 }
 
-/* ---- clock, thread, interfaces -------------------------------------------------------------------------------- */
+/* ---- clock, thread, interfaces --------------------------------------------------------------- */
 
 /* clock(id): milliseconds with fractions. */
 static napi_value clock_read(napi_env env, napi_callback_info info) {
@@ -402,13 +423,13 @@ static napi_value clock_read(napi_env env, napi_callback_info info) {
   return number(&call, (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6);
 }
 
-/* setRealtime(priority): this thread becomes SCHED_RR; 0 gives it back to SCHED_OTHER. Children never inherit it. */
+/* setRealtime(priority): this thread becomes SCHED_RR; 0 gives it back to SCHED_OTHER. Children
+ * never inherit it. */
 static napi_value realtime_set(napi_env env, napi_callback_info info) {
   Call call = enter(env, info);
   struct sched_param parameter = {.sched_priority = (int)integer(&call, 0, "priority", 0, 99)};
   int policy = parameter.sched_priority == 0 ? SCHED_OTHER : SCHED_RR | SCHED_RESET_ON_FORK;
-  if (call.refused) return NULL;
-  return answer(&call, sched_setscheduler(0, policy, &parameter));
+  return call.refused ? NULL : answer(&call, sched_setscheduler(0, policy, &parameter));
 }
 
 /* getRealtime(): the SCHED_RR priority of this thread, 0 when it has another class. */
@@ -426,17 +447,16 @@ static napi_value thread_name_set(napi_env env, napi_callback_info info) {
   Call call = enter(env, info);
   char name[16];
   text(&call, 0, "name", name, sizeof name);
-  if (call.refused) return NULL;
-  return answer(&call, prctl(PR_SET_NAME, name));
+  return call.refused ? NULL : answer(&call, prctl(PR_SET_NAME, name));
 }
 
-/* enterNetwork(fd): this thread, and no other, moves into the network namespace that fd refers to (setns(2)). Sockets
- * that it opens from now on belong there; those it has keep theirs. The lab's observer watches six namespaces so. */
+/* enterNetwork(fd): this thread, and no other, moves into the network namespace that fd refers to
+ * (setns(2)). Sockets that it opens from now on belong there; those it has keep theirs. The lab's
+ * observer watches six namespaces so. */
 static napi_value network_enter(napi_env env, napi_callback_info info) {
   Call call = enter(env, info);
   int fd = descriptor(&call, 0);
-  if (call.refused) return NULL;
-  return answer(&call, setns(fd, CLONE_NEWNET));
+  return call.refused ? NULL : answer(&call, setns(fd, CLONE_NEWNET));
 }
 
 static napi_value interface_index(napi_env env, napi_callback_info info) {
@@ -459,12 +479,13 @@ static napi_value interface_name(napi_env env, napi_callback_info info) {
   return made;
 }
 
-/* ---- waiting in the event loop ---------------------------------------------------------------------------------- */
+/* ---- waiting in the event loop --------------------------------------------------------------- */
 
 /*
- * A watch has two owners: the JavaScript object that stands for it (until it is collected) and libuv (until the
- * handle is closed). The last one frees it. The environment may go first, a worker that ends with its watches open:
- * the asynchronous cleanup hook then closes the handle, and Node waits for that before the loop goes.
+ * A watch has two owners: the JavaScript object that stands for it (until it is collected) and
+ * libuv (until the handle is closed). The last one frees it. The environment may go first, a worker
+ * that ends with its watches open: the asynchronous cleanup hook then closes the handle, and Node
+ * waits for that before the loop goes.
  */
 typedef struct {
   uv_poll_t handle;
@@ -518,14 +539,15 @@ static void watch_fired(uv_poll_t *handle, int status, int events) {
       napi_get_reference_value(env, watch->callback, &callback) == napi_ok &&
       napi_create_int32(env, status, &argument) == napi_ok)
     napi_make_callback(env, watch->context, receiver, callback, 1, &argument, NULL);
-  /* What the callback throws becomes an uncaughtException, as from any other callback of the loop. */
+  /* What the callback throws becomes an uncaughtException, as from any callback of the loop. */
   if (napi_is_exception_pending(env, &has_failed) == napi_ok && has_failed &&
       napi_get_and_clear_last_exception(env, &error) == napi_ok)
     napi_fatal_exception(env, error);
   napi_close_handle_scope(env, scope);
 }
 
-/* watch(fd, callback): calls callback(0), or callback(-errno), each time the loop finds fd readable. */
+/* watch(fd, callback): calls callback(0), or callback(-errno), each time the loop finds fd
+ * readable. */
 static napi_value watch_open(napi_env env, napi_callback_info info) {
   Call call = enter(env, info);
   int fd = descriptor(&call, 0);
@@ -535,7 +557,8 @@ static napi_value watch_open(napi_env env, napi_callback_info info) {
 
   Watch *watch = calloc(1, sizeof *watch);
   if (watch == NULL) return number(&call, -ENOMEM);
-  int result = uv_poll_init(loop, &watch->handle, fd); /* libuv's codes are negative errnos on Linux */
+  /* The codes of libuv are negative errnos on Linux. */
+  int result = uv_poll_init(loop, &watch->handle, fd);
   if (result != 0) {
     free(watch);
     return number(&call, result);
@@ -547,11 +570,12 @@ static napi_value watch_open(napi_env env, napi_callback_info info) {
   bool is_held = napi_create_object(env, &object) == napi_ok &&
                  napi_wrap(env, object, watch, watch_collected, NULL, NULL) == napi_ok;
   if (!is_held) watch->owners = 1;
-  bool is_complete = is_held && napi_type_tag_object(env, object, &watch_tag) == napi_ok &&
-                     napi_create_string_utf8(env, "piranha.watch", NAPI_AUTO_LENGTH, &label) == napi_ok &&
-                     napi_async_init(env, NULL, label, &watch->context) == napi_ok &&
-                     napi_create_reference(env, call.argument[1], 1, &watch->callback) == napi_ok &&
-                     napi_add_async_cleanup_hook(env, watch_environment_ends, watch, &watch->cleanup) == napi_ok;
+  bool is_complete =
+      is_held && napi_type_tag_object(env, object, &watch_tag) == napi_ok &&
+      napi_create_string_utf8(env, "piranha.watch", NAPI_AUTO_LENGTH, &label) == napi_ok &&
+      napi_async_init(env, NULL, label, &watch->context) == napi_ok &&
+      napi_create_reference(env, call.argument[1], 1, &watch->callback) == napi_ok &&
+      napi_add_async_cleanup_hook(env, watch_environment_ends, watch, &watch->cleanup) == napi_ok;
   result = is_complete ? uv_poll_start(&watch->handle, UV_READABLE, watch_fired) : -EAGAIN;
   if (result == 0) return object;
   watch_close(watch);
@@ -564,15 +588,15 @@ static napi_value watch_stop(napi_env env, napi_callback_info info) {
   bool is_ours = false;
   Watch *watch = NULL;
   if (!is_type(&call, 0, napi_object) ||
-      napi_check_object_type_tag(env, call.argument[0], &watch_tag, &is_ours) != napi_ok || !is_ours ||
-      napi_unwrap(env, call.argument[0], (void **)&watch) != napi_ok)
+      napi_check_object_type_tag(env, call.argument[0], &watch_tag, &is_ours) != napi_ok ||
+      !is_ours || napi_unwrap(env, call.argument[0], (void **)&watch) != napi_ok)
     refuse(&call, "watcher", "what watch gave is needed");
   else
     watch_close(watch);
   return NULL;
 }
 
-/* ---- the module ------------------------------------------------------------------------------------------------- */
+/* ---- the module ------------------------------------------------------------------------------ */
 
 #define FUNCTION(name, body) {name, NULL, body, NULL, NULL, NULL, napi_enumerable, NULL}
 

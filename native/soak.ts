@@ -1,12 +1,15 @@
 /**
  * What the tests of the addon do once, done very often: for the sanitizer run (test-sanitize.sh).
  *
- *   soak.ts ADDON growth    100,000 calls of every function, good and refused; memory must not grow
- *                           (node --expose-gc --max-semi-space-size=1, or the heap's own breathing hides it)
- *   soak.ts ADDON watches   watches stopped, forgotten, and left open by workers that end; LeakSanitizer looks at exit
+ *   soak.ts ADDON growth    100,000 calls of every function, good and refused, must not make memory
+ *                           grow (with node --expose-gc --max-semi-space-size=1: the heap's own
+ *                           breathing would hide it)
+ *   soak.ts ADDON watches   watches stopped, forgotten, and left open by workers that end;
+ *                           LeakSanitizer looks at exit
  *
- * Ends with status 1 and a sentence when something is wrong. The addon is loaded by its path, not by the loader of
- * src/ports, so that a build with a mistake put into it can show that the sanitizers see mistakes.
+ * Ends with status 1 and a sentence when something is wrong. The addon is loaded by its path, not
+ * by the loader of src/ports, so that a build with a mistake put into it can show that the
+ * sanitizers see mistakes.
  */
 import { createRequire } from 'node:module';
 import { setImmediate as turn } from 'node:timers/promises';

@@ -1,21 +1,26 @@
 /*
  * spawner: runs outside programs for the director (send_program checks, hooks).
  *
- * The idea: a fork copies the page tables of the process that forks, and holds it up meanwhile: 20 ms for a director
- * of 500 MB, with its heartbeat thread inside. So this tiny process is started first and does all the forking. It
- * reads requests from standard input and answers on standard output in the order in which programs end. It never
- * uses a shell, and it ends, killing what it runs, when its standard input closes: nothing outlives the director.
+ * The idea: a fork copies the page tables of the process that forks, and holds it up meanwhile:
+ * 20 ms for a director of 500 MB, with its heartbeat thread inside. So this tiny process is started
+ * first and does all the forking. It reads requests from standard input and answers on standard
+ * output in the order in which programs end. It never uses a shell, and it ends, killing what it
+ * runs, when its standard input closes: nothing outlives the director.
  *
- * Wire, all numbers 32 bits in the machine's order, each message after its length:
- *   request   id, uid, gid (0xffffffff: as ourselves), timeout in ms, bytes of output to keep, count,
- *             then per argument: length, bytes
- *   answer    id, kind, code, then bytes
- *     kind 0  exited, code = status, bytes = output          2  timeout: the group was killed, bytes = output
- *     kind 1  killed, code = signal, bytes = output          3  failed: code = errno, bytes = the call's name
- * A request that is not of this form ends the process with status 1 and a sentence on standard error.
+ * Wire: numbers of 32 bits in the machine's order, each message after its length.
  *
- * Rejected: posix_spawn (cannot drop privilege); a thread per child (memory); a pipe of its own for each error
- * watched by poll (it is only looked into when the child has ended).
+ *   request   id, uid, gid (0xffffffff: as ourselves), timeout in ms, bytes of output to keep,
+ *             count; then for each argument its length and its bytes
+ *   answer    id, kind, code, bytes
+ *               kind 0   exited            code = status   bytes = output
+ *                    1   killed            code = signal   bytes = output
+ *                    2   timeout                           bytes = output
+ *                    3   failed to start   code = errno    bytes = name of the call
+ *
+ * A request of another form ends the process with status 1 and a sentence on standard error.
+ *
+ * Rejected: posix_spawn (cannot drop privilege); a thread per child (memory); watching each child's
+ * error pipe with poll (it is only looked into when the child has ended).
  * Source: fork(2), execvp(3), setpgid(2), signalfd(2), credentials(7).
  */
 #define _GNU_SOURCE
@@ -45,6 +50,7 @@ enum {
   MAX_ARGUMENTS = 256,
   MAX_REQUEST = 128 * 1024,
   MAX_OUTPUT = 64 * 1024,
+  PIPE_SIZE = 64 * 1024, /* pipe(7) */
   REQUEST_WORDS = 6, /* before the arguments */
   ANSWER_WORDS = 4,  /* the length included */
 };
@@ -94,28 +100,36 @@ _Noreturn static void end(int status, const char *sentence) {
   _exit(status);
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------ */
+/* ---- requests -------------------------------------------------------------------------------- */
 
-/* Reads one request in place (without its length): each argument is moved over its own length word and gets its
- * zero. Gives NULL, or what is wrong with it. */
+/* Reads one request in place (without its length): each argument is moved over its own length word
+ * and gets its zero. Gives NULL, or what is wrong with it. */
 static const char *parse_request(char *bytes, size_t length, Request *request) {
   uint32_t words[REQUEST_WORDS];
   if (length < sizeof words) return "spawner: a request is too short\n";
   memcpy(words, bytes, sizeof words);
-  *request = (Request){.id = words[0], .uid = words[1], .gid = words[2], .timeout_ms = words[3],
-                       .max_output = words[4], .count = words[5]};
+  *request = (Request){.id = words[0],
+                       .uid = words[1],
+                       .gid = words[2],
+                       .timeout_ms = words[3],
+                       .max_output = words[4],
+                       .count = words[5]};
   if (request->uid != AS_OURSELVES && request->gid == AS_OURSELVES)
     return "spawner: a request changes the user but keeps our group\n";
-  if (request->timeout_ms == 0 || request->timeout_ms > INT_MAX) return "spawner: a request has no good timeout\n";
+  if (request->timeout_ms == 0 || request->timeout_ms > INT_MAX)
+    return "spawner: a request has no good timeout\n";
   if (request->max_output > MAX_OUTPUT) return "spawner: a request wants too much output\n";
-  if (request->count == 0 || request->count > MAX_ARGUMENTS) return "spawner: a request has no good argument count\n";
+  if (request->count == 0 || request->count > MAX_ARGUMENTS)
+    return "spawner: a request has no good argument count\n";
   size_t offset = sizeof words;
   for (uint32_t i = 0; i < request->count; i++) {
     uint32_t size;
     if (length - offset < sizeof size) return "spawner: a request ends within its arguments\n";
     memcpy(&size, bytes + offset, sizeof size);
-    if (length - offset - sizeof size < size) return "spawner: an argument is longer than its request\n";
-    if (memchr(bytes + offset + sizeof size, 0, size) != NULL) return "spawner: an argument has a zero byte\n";
+    if (length - offset - sizeof size < size)
+      return "spawner: an argument is longer than its request\n";
+    if (memchr(bytes + offset + sizeof size, 0, size) != NULL)
+      return "spawner: an argument has a zero byte\n";
     request->argv[i] = memmove(bytes + offset, bytes + offset + sizeof size, size);
     request->argv[i][size] = 0;
     offset += sizeof size + size;
@@ -125,10 +139,11 @@ static const char *parse_request(char *bytes, size_t length, Request *request) {
   return NULL;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void answer(uint32_t id, uint32_t kind, uint32_t code, const char *bytes, size_t length) {
-  uint32_t words[ANSWER_WORDS] = {(uint32_t)(sizeof words - sizeof words[0] + length), id, kind, code};
+  uint32_t words[ANSWER_WORDS] = {(uint32_t)(sizeof words - sizeof words[0] + length), id, kind,
+                                  code};
   size_t needed = answers_length + sizeof words + length;
   if (needed > answers_room) {
     char *grown = realloc(answers, needed + MAX_OUTPUT);
@@ -141,11 +156,14 @@ static void answer(uint32_t id, uint32_t kind, uint32_t code, const char *bytes,
   answers_length = needed;
 }
 
-static void fail(uint32_t id, const char *call) { answer(id, FAILED, (uint32_t)errno, call, strlen(call)); }
+static void fail(uint32_t id, const char *call) {
+  answer(id, FAILED, (uint32_t)errno, call, strlen(call));
+}
 
 static void write_answers(void) {
   ssize_t written = write(STDOUT_FILENO, answers, answers_length);
-  if (written < 0 && errno != EAGAIN && errno != EINTR) end(1, "spawner: nobody reads the answers\n");
+  if (written < 0 && errno != EAGAIN && errno != EINTR)
+    end(1, "spawner: nobody reads the answers\n");
   if (written <= 0) return;
   answers_length -= (size_t)written;
   memmove(answers, answers + written, answers_length);
@@ -156,9 +174,9 @@ static void write_answers(void) {
   }
 }
 
-/* ---- children ------------------------------------------------------------------------------------------------ */
+/* ---- children -------------------------------------------------------------------------------- */
 
-/* In the child: becomes the program or says where that failed and why. Only async-signal-safe calls. */
+/* In the child: becomes the program, or says where that failed and why. */
 _Noreturn static void become(const Request *request, int output, int error) {
   int32_t why[2] = {AT_EXEC, 0};
   sigset_t none;
@@ -206,8 +224,12 @@ static void start(const Request *request) {
       setpgid(pid, pid); /* both sides do it: whoever is first, the group exists */
       fcntl(output[0], F_SETFL, O_NONBLOCK);
       fcntl(error[0], F_SETFL, O_NONBLOCK);
-      *child = (Child){.pid = pid, .id = request->id, .max_output = request->max_output,
-                       .deadline = now_ms() + request->timeout_ms, .output_fd = output[0], .error_fd = error[0]};
+      *child = (Child){.pid = pid,
+                       .id = request->id,
+                       .max_output = request->max_output,
+                       .deadline = now_ms() + request->timeout_ms,
+                       .output_fd = output[0],
+                       .error_fd = error[0]};
       output[0] = error[0] = -1;
     }
   }
@@ -216,14 +238,19 @@ static void start(const Request *request) {
     if (left[i] >= 0) close(left[i]);
 }
 
-/* Takes what the pipe holds; what exceeds the bound is read and dropped, so that the program is not held up. */
+/* Takes what waits in the pipe, at most what a pipe holds: who writes without end must not keep us
+ * from the other children and from the clock. What exceeds the bound of the request is dropped. */
 static void collect(Child *child) {
   char piece[4096];
-  for (;;) {
+  for (size_t turn = 0; turn < PIPE_SIZE / sizeof piece; turn++) {
     ssize_t got = read(child->output_fd, piece, sizeof piece);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == EAGAIN) return;
-    if (got <= 0) break;
+    if (got <= 0) {
+      close(child->output_fd);
+      child->output_fd = -1;
+      return;
+    }
     size_t room = child->max_output - child->length, keep = (size_t)got < room ? (size_t)got : room;
     if (keep == 0) continue;
     char *grown = realloc(child->output, child->length + keep);
@@ -232,11 +259,10 @@ static void collect(Child *child) {
     memcpy(grown + child->length, piece, keep);
     child->length += (uint32_t)keep;
   }
-  close(child->output_fd);
-  child->output_fd = -1;
 }
 
-/* Its leader has ended. What it left behind in the background goes on (a hook may start a service). */
+/* Its leader has ended. What it left behind in the background goes on (a hook may start a service).
+ */
 static void finish(Child *child, int status) {
   int32_t why[2];
   if (child->output_fd >= 0) collect(child);
@@ -263,7 +289,8 @@ static void reap(void) {
       if (children[i].pid == pid) finish(&children[i], status);
 }
 
-/* Kills the groups whose time is over; gives the milliseconds until the next one, -1 when there is none. */
+/* Kills the groups whose time is over; gives the milliseconds until the next one, -1 when there is
+ * none. */
 static int expire(void) {
   int64_t now = now_ms(), next = -1;
   for (int i = 0; i < MAX_CHILDREN; i++) {
@@ -279,7 +306,7 @@ static int expire(void) {
   return next > INT_MAX ? INT_MAX : (int)next;
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------------------ */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 /* Reads what waits on standard input and starts every request that is complete. */
 static void read_requests(void) {
@@ -288,7 +315,8 @@ static void read_requests(void) {
   static Request request;
   ssize_t got = read(STDIN_FILENO, buffer + filled, sizeof buffer - filled);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) end(filled == 0 ? 0 : 1, filled == 0 ? NULL : "spawner: the input ends within a request\n");
+  if (got <= 0)
+    end(filled == 0 ? 0 : 1, filled == 0 ? NULL : "spawner: the input ends within a request\n");
   filled += (size_t)got;
   size_t offset = 0;
   uint32_t length;
@@ -305,8 +333,8 @@ static void read_requests(void) {
   memmove(buffer, buffer + offset, filled);
 }
 
-/* Signals meant for the director's group (a terminal's interrupt, a supervisor's TERM) are not for us: its hooks still
- * have to run. We end with its pipe. */
+/* Signals meant for the director's group (a terminal's interrupt, a supervisor's TERM) are not for
+ * us: its hooks still have to run. We end with its pipe. */
 static int prepare(void) {
   sigset_t child;
   signal(SIGINT, SIG_IGN);

@@ -1,10 +1,11 @@
 #!/bin/sh
 # The C of this project under AddressSanitizer, UndefinedBehaviourSanitizer and LeakSanitizer.
 #
-# The tests of src/ports run again on sanitized builds; watches and workers come and go; 100,000 calls of every function
-# must not make memory grow; the spawner's parser gets a million damaged requests. And because a sanitizer that is not
-# really there reports nothing either, mistakes are put into copies of the source, each of which must be found.
-# Prints TAP; the last line holds the counts.
+# The tests of src/ports run again on sanitized builds; watches and workers come and go; 100,000
+# calls of every function must not make memory grow; the spawner's parser gets a million damaged
+# requests. And because a sanitizer that is not really there reports nothing either, mistakes are
+# put into copies of the source, each of which must be found. Prints TAP; the last line holds the
+# counts.
 set -u
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(dirname -- "$here")

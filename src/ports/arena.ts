@@ -1,4 +1,7 @@
-/** Memory into which one system call receives many messages; allocated once, so that a flood makes no garbage. */
+/**
+ * Memory into which one system call receives many messages; allocated once, so that a flood makes
+ * no garbage.
+ */
 import { native } from './native.ts';
 
 const EAGAIN = -11;
@@ -18,7 +21,10 @@ export class ReceiveArena {
     this.#sources = new Uint8Array(slots * this.#native.addressStride);
   }
 
-  /** Takes what waits, at most `max` messages; gives their number, 0 when nothing waits, or a negative errno. */
+  /**
+   * Takes what waits, at most `max` messages; gives their number, 0 when nothing waits, or a
+   * negative errno.
+   */
   receive(fd: number, max = this.#lengths.length): number {
     const lengths = this.#lengths.subarray(0, Math.min(max, this.#lengths.length));
     if (lengths.length === 0) return 0;

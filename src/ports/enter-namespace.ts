@@ -1,7 +1,8 @@
 /**
- * For tests that need root: the test file runs itself again inside a fresh network namespace, and this first life ends
- * with the second one's status. So the tests may make interfaces and rules as they like, in the open, and whatever
- * happens to them the namespace is removed here. Call it before the first `test`.
+ * For tests that need root: the test file runs itself again inside a fresh network namespace, and
+ * this first life ends with the second one's status. So the tests may make interfaces and rules as
+ * they like, in the open, and whatever happens to them the namespace is removed here. Call it
+ * before the first `test`.
  * Rejected: setns(2) in the addon (it moves one thread; tests start workers and programs).
  */
 import { spawnSync } from 'node:child_process';

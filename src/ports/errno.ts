@@ -37,7 +37,10 @@ export function errnoName(errno: number): string {
   return names.get(Math.abs(errno)) ?? `errno ${Math.abs(errno)}`;
 }
 
-/** The error of a call that gave `result` (negative errno) or that ended for a reason of ours (a word). */
+/**
+ * The error of a call that gave `result` (negative errno) or that ended for a reason of ours (a
+ * word).
+ */
 export function portError(
   operation: string,
   target: string,

@@ -1,4 +1,7 @@
-/** Numbers of the Linux interface that this room uses; equal on x86-64 and arm64. Sources: the headers named. */
+/**
+ * Numbers of the Linux interface that this room uses; equal on x86-64 and arm64. Sources: the
+ * headers named.
+ */
 
 // sys/socket.h
 export const AF_UNIX = 1;

@@ -246,7 +246,10 @@ test('the committed addon and spawner were built from the committed source', () 
   assert.ok(spawner.includes(`source sha256 ${sourceHash('spawner.c')}`));
 });
 
-/** Loads the addon from `directory` in a process of its own; gives the name and the message of what it throws. */
+/**
+ * Loads the addon from `directory` in a process of its own; gives the name and the message of what
+ * it throws.
+ */
 function loadFrom(directory: string): readonly string[] {
   const code = `
     import { native } from ${JSON.stringify(import.meta.resolve('./native.ts'))};

@@ -1,12 +1,13 @@
 /**
  * The addon of native/piranha.c: its face, and where it is found.
  *
- * Every function checks its arguments and throws a TypeError that begins with the argument's name; what the kernel
- * refuses comes back as a negative errno (`portError` in errno.ts makes a value of it). Nothing above this room sees
- * these numbers.
+ * Every function checks its arguments and throws a TypeError that begins with the argument's name;
+ * what the kernel refuses comes back as a negative errno (`portError` in errno.ts makes a value of
+ * it). Nothing above this room sees these numbers.
  *
- * Found in `native/prebuilds/linux-ARCH` (committed, x64), else in `build/linux-ARCH` (made by native/build.sh on
- * other machines), else we say what to do. PIRANHA_NATIVE_DIRECTORY names another directory, for sanitizer runs.
+ * Found in `native/prebuilds/linux-ARCH` (committed, x64), else in `build/linux-ARCH` (made by
+ * native/build.sh on other machines), else we say what to do. PIRANHA_NATIVE_DIRECTORY names
+ * another directory, for sanitizer runs.
  * Rejected: building silently at load (a director that starts must not wait for a compiler).
  */
 import { createHash } from 'node:crypto';
@@ -27,7 +28,10 @@ export type Native = {
   /** Bytes of one source address in `recvmmsg`'s list. */
   readonly addressStride: number;
 
-  /** socket(2): AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET as SOCK_DGRAM or SOCK_RAW; never blocks. */
+  /**
+   * socket(2): AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET as SOCK_DGRAM or SOCK_RAW; never
+   * blocks.
+   */
   socket(domain: number, type: number, protocol: number): KernelResult;
   /** bind(2); `address` is a sockaddr in the kernel's layout (socket-address.ts). */
   bind(fd: number, address: Uint8Array): KernelResult;
@@ -43,8 +47,9 @@ export type Native = {
   /** sendto(2) without waiting; gives the number of bytes sent. */
   send(fd: number, bytes: Uint8Array, address?: Uint8Array): KernelResult;
   /**
-   * recvmmsg(2) without waiting, at most 64 messages: the i-th lies at `i * stride` of `arena`, its length in
-   * `lengths[i]` (negative when it did not fit), its source at `i * addressStride` of `addresses`. Gives their number.
+   * recvmmsg(2) without waiting, at most 64 messages: the i-th lies at `i * stride` of `arena`, its
+   * length in `lengths[i]` (negative when it did not fit), its source at `i * addressStride` of
+   * `addresses`. Gives their number.
    */
   recvmmsg(
     fd: number,
@@ -53,14 +58,18 @@ export type Native = {
     lengths: Int32Array,
     addresses?: Uint8Array,
   ): KernelResult;
-  /** sendmmsg(2) without waiting: 1-64 messages that lie one after the other in `arena`; gives how many were sent. */
+  /**
+   * sendmmsg(2) without waiting: 1-64 messages that lie one after the other in `arena`; gives how
+   * many were sent.
+   */
   sendmmsg(fd: number, arena: Uint8Array, lengths: Int32Array, address?: Uint8Array): KernelResult;
   /** close(2) of a descriptor from 3 on. */
   close(fd: number): KernelResult;
 
   /**
-   * ppoll(2), the only call that blocks (the thread, its event loop too): `events[i]` holds what to wait for on
-   * `fds[i]` and then what happened; at most 1024. `timeoutMs` may be a fraction or Infinity. Gives how many are ready.
+   * ppoll(2), the only call that blocks (the thread, its event loop too): `events[i]` holds what to
+   * wait for on `fds[i]` and then what happened; at most 1024. `timeoutMs` may be a fraction or
+   * Infinity. Gives how many are ready.
    */
   ppoll(fds: Int32Array, events: Int32Array, timeoutMs: number): KernelResult;
   /** eventfd(2): a counter by which one thread wakes another. */
@@ -69,22 +78,32 @@ export type Native = {
   eventfdWrite(fd: number, value: number): KernelResult;
   /** Gives the sum and clears it; -EAGAIN when it is zero. */
   eventfdRead(fd: number): KernelResult;
-  /** Calls `callback(0)`, or `callback(-errno)`, each time the event loop finds `fd` readable; or gives -errno. */
+  /**
+   * Calls `callback(0)`, or `callback(-errno)`, each time the event loop finds `fd` readable; or
+   * gives -errno.
+   */
   watch(fd: number, callback: (status: KernelResult) => void): Watcher | KernelResult;
   /** No callback comes after it; a second time it does nothing. Before the descriptor is closed. */
   unwatch(watcher: Watcher): void;
 
-  /** clock_gettime(2) of CLOCK_REALTIME, CLOCK_MONOTONIC or CLOCK_BOOTTIME: milliseconds with fractions. */
+  /**
+   * clock_gettime(2) of CLOCK_REALTIME, CLOCK_MONOTONIC or CLOCK_BOOTTIME: milliseconds with
+   * fractions.
+   */
   clock(id: number): number;
-  /** This thread becomes SCHED_RR with `priority` 1-99, or SCHED_OTHER with 0. Its children do not inherit it. */
+  /**
+   * This thread becomes SCHED_RR with `priority` 1-99, or SCHED_OTHER with 0. Its children do not
+   * inherit it.
+   */
   setRealtime(priority: number): KernelResult;
   /** This thread's SCHED_RR priority; 0 when it has another class. */
   getRealtime(): KernelResult;
   /** 1-15 bytes, shown by ps -L and top. */
   setThreadName(name: string): KernelResult;
   /**
-   * setns(2): this thread moves into the network namespace behind `fd` (a file of /run/netns or /proc/PID/ns/net);
-   * sockets that it opens from then on belong there. For the lab's observer; a director never moves.
+   * setns(2): this thread moves into the network namespace behind `fd` (a file of /run/netns or
+   * /proc/PID/ns/net); sockets that it opens from then on belong there. For the lab's observer; a
+   * director never moves.
    */
   enterNetwork(fd: number): KernelResult;
   /** if_nametoindex(3) */
@@ -108,7 +127,10 @@ export function native(): Native {
   return loaded;
 }
 
-/** The path of a file of native/ that was built for this machine; throws NativeUnavailable when there is none. */
+/**
+ * The path of a file of native/ that was built for this machine; throws NativeUnavailable when
+ * there is none.
+ */
 export function nativeFile(name: 'piranha.node' | 'spawner'): string {
   const elsewhere = process.env.PIRANHA_NATIVE_DIRECTORY;
   const directories =

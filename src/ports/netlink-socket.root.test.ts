@@ -101,8 +101,8 @@ test('who listens hears of changes, and of having missed some', () => {
 
 test('a dump under constant change is asked for again until it is whole', () => {
   const socket = open({ family: 'route' });
-  // Another process removes and adds the oldest addresses as fast as it can; a dump that goes on where it was then
-  // misses some of those that stay.
+  // Another process removes and adds the oldest addresses as fast as it can; a dump that goes on
+  // where it was then misses some of those that stay.
   const ours = (number: number) => `10.0.0.${number}/32 dev lo`;
   const changes = Array.from({ length: 100 }, (_, index) => index + 1).flatMap((number) => [
     `addr del ${ours(number)}`,

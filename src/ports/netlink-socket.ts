@@ -1,17 +1,20 @@
 /**
- * Netlink: questions to the kernel and their answers, synchronously and many at a time (netlink(7)).
+ * Netlink: questions to the kernel and their answers, synchronously and many at a time
+ * (netlink(7)).
  *
- * The idea: requests are sent 64 in one datagram (twice as fast as one by one, and never holds the thread for more
- * than some milliseconds), each with a number of its own. The kernel works through them before `send` returns, so the
- * answers already wait; a dump goes on as it is read. Every request is made to end visibly: it asks for an
- * acknowledgement, or it is a dump, which ends with NLMSG_DONE.
+ * The idea: requests are sent 64 in one datagram (twice as fast as one by one, and never holds the
+ * thread for more than some milliseconds), each with a number of its own. The kernel works through
+ * them before `send` returns, so the answers already wait; a dump goes on as it is read. Every
+ * request is made to end visibly: it asks for an acknowledgement, or it is a dump, which ends with
+ * NLMSG_DONE.
  *
- * Only what bears our number and port id and comes from the kernel itself counts. A dump that the kernel changed
- * under (NLM_F_DUMP_INTR) is asked for again. A nf_tables transaction (batch begin ... batch end) is kept in one
- * datagram; its edges are not acknowledged and count as done with their batch.
+ * Only what bears our number and port id and comes from the kernel itself counts. A dump that the
+ * kernel changed under (NLM_F_DUMP_INTR) is asked for again. A nf_tables transaction (batch begin
+ * ... batch end) is kept in one datagram; its edges are not acknowledged and count as done with
+ * their batch.
  *
- * A socket either asks or listens to multicast groups, never both: notifications among answers would have to be kept
- * somewhere, and a full queue of them would swallow answers.
+ * A socket either asks or listens to multicast groups, never both: notifications among answers
+ * would have to be kept somewhere, and a full queue of them would swallow answers.
  * Source: linux/netlink.h, linux/netfilter/nfnetlink.h.
  */
 import { assert, err, type Milliseconds, ok, type Result } from '../base/index.ts';
@@ -79,7 +82,10 @@ export type NetlinkSocketOptions = {
   readonly groups?: readonly number[];
 };
 
-/** Opens a socket; joining groups of a family the kernel does not have, or may not show us, is an error. */
+/**
+ * Opens a socket; joining groups of a family the kernel does not have, or may not show us, is an
+ * error.
+ */
 export function openNetlinkSocket(
   options: NetlinkSocketOptions,
 ): Result<NetlinkSocket & { readonly portId: number }, PortError> {
@@ -275,7 +281,8 @@ function conclude(
     ...(kernelText !== undefined && { kernelText }),
   };
   open.delete(question.sequence);
-  // A transaction refused at its first message is refused as a whole, and no other answer is sure to come.
+  // A transaction refused at its first message is refused as a whole, and no other answer is sure
+  // to come.
   if (question.edge === 'begin' && errno !== 0) {
     for (const other of open.values()) other.answer = { ...question.answer, messages: [] };
     open.clear();
@@ -294,7 +301,10 @@ function batchEdge(type: number): 'begin' | 'end' | undefined {
   return type === NFNL_MSG_BATCH_END ? 'end' : undefined;
 }
 
-/** A dump travels alone (the kernel runs one at a time), a transaction whole, everything else in handfuls. */
+/**
+ * A dump travels alone (the kernel runs one at a time), a transaction whole, everything else in
+ * handfuls.
+ */
 function inDatagrams(questions: readonly Question[]): readonly (readonly Question[])[] {
   const datagrams: Question[][] = [];
   let current: Question[] = [];

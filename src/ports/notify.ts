@@ -1,6 +1,7 @@
 /**
- * Tells systemd how we are: one datagram of `NAME=value` lines to the socket named by NOTIFY_SOCKET.
- * Own code because it is one socket and one send, while the packages for it compile against libsystemd.
+ * Tells systemd how we are: one datagram of `NAME=value` lines to the socket named by
+ * NOTIFY_SOCKET. Own code because it is one socket and one send, while the packages for it compile
+ * against libsystemd.
  * Source: sd_notify(3), sd_watchdog_enabled(3).
  */
 import { err, type Milliseconds, ok, type Result, utf8 } from '../base/index.ts';
@@ -10,7 +11,10 @@ import { AF_UNIX, SOCK_DGRAM } from './linux.ts';
 import { native } from './native.ts';
 import { unixAddress } from './socket-address.ts';
 
-/** Each gives the error when nobody took the message; a supervisor that is busy restarting loses it, no more. */
+/**
+ * Each gives the error when nobody took the message; a supervisor that is busy restarting loses it,
+ * no more.
+ */
 export type Notifier = {
   /** The start is complete. */
   ready(): PortError | undefined;
@@ -20,7 +24,9 @@ export type Notifier = {
   watchdog(): PortError | undefined;
   /** One line for `systemctl status`; line feeds become spaces. */
   status(text: string): PortError | undefined;
-  /** The supervisor kills us when `watchdog` is not called for this long; absent: it does not watch. */
+  /**
+   * The supervisor kills us when `watchdog` is not called for this long; absent: it does not watch.
+   */
   readonly watchdogMs?: Milliseconds;
   close(): void;
 };

@@ -1,10 +1,11 @@
 /**
  * Link-layer sockets: announcements out, foreign claims in (packet(7)).
  *
- * A socket is made deaf (protocol 0), gets its filter, and only then is bound to interface and EtherType: nothing
- * slips in before the filter. Our own frames are not echoed to us (PACKET_IGNORE_OUTGOING, Linux 4.20).
- * Filters are classic BPF (linux/filter.h) and run in the kernel: on a busy segment a director that listens for ARP
- * must not be woken by the traffic it balances.
+ * A socket is made deaf (protocol 0), gets its filter, and only then is bound to interface and
+ * EtherType: nothing slips in before the filter. Our own frames are not echoed to us
+ * (PACKET_IGNORE_OUTGOING, Linux 4.20). Filters are classic BPF (linux/filter.h) and run in the
+ * kernel: on a busy segment a director that listens for ARP must not be woken by the traffic it
+ * balances.
  */
 import { err, ok, type Result } from '../base/index.ts';
 import type { PortError } from '../model/index.ts';
@@ -27,7 +28,9 @@ import type { PacketSocket } from './types.ts';
 const MAX_FRAME = 2048;
 const SLOTS = 64;
 
-/** What the socket hears: nothing, ARP, or ARP and IPv6 neighbour solicitations and advertisements. */
+/**
+ * What the socket hears: nothing, ARP, or ARP and IPv6 neighbour solicitations and advertisements.
+ */
 export type Hearing = 'nothing' | 'arp' | 'neighbours';
 
 /** A `Link` will do: then it hears nothing and only sends. */
@@ -76,7 +79,8 @@ class LinuxPacketSocket implements PacketSocket {
   }
 
   receive(max = SLOTS): readonly Uint8Array[] {
-    // ENETDOWN is told once when the interface goes down; who cares watches the links. Frames come the second time.
+    // ENETDOWN is told once when the interface goes down; who cares watches the links. Frames come
+    // the second time.
     let count = this.#arena.receive(this.fd, max);
     if (count < 0) count = this.#arena.receive(this.fd, max);
     const frames: Uint8Array[] = [];

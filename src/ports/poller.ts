@@ -1,9 +1,9 @@
 /**
- * Waiting: `LinuxPoller` without the event loop (the pulse worker), `watchReadable` with it (the main thread), and
- * `Waker`, by which one of them wakes the other. Source: ppoll(2), eventfd(2).
+ * Waiting: `LinuxPoller` without the event loop (the pulse worker), `watchReadable` with it (the
+ * main thread), and `Waker`, by which one of them wakes the other. Source: ppoll(2), eventfd(2).
  *
- * A thread that waits here cannot be ended from outside, not even by `worker.terminate()` or `process.exit()`: wake
- * it first.
+ * A thread that waits here cannot be ended from outside, not even by `worker.terminate()` or
+ * `process.exit()`: wake it first.
  */
 import { assert, err, type Milliseconds, ok, type Result } from '../base/index.ts';
 import type { PortError } from '../model/index.ts';
@@ -32,7 +32,8 @@ export class LinuxPoller implements Poller {
       const ready = this.#native.ppoll(this.#fds, this.#events, left);
       if (ready === 0) return [];
       if (ready > 0) return fds.filter((_, index) => this.#events[index] !== 0);
-      // The kernel refuses only what is our mistake: too many descriptors, no memory for eight bytes each.
+      // The kernel refuses only what is our mistake: too many descriptors, no memory for eight
+      // bytes each.
       assert(ready === EINTR, `ppoll of ${fds.length} descriptors: ${ready}`);
       left = Math.max(0, until - this.#native.clock(CLOCK_MONOTONIC));
     }
@@ -70,8 +71,8 @@ export function wakerOf(fd: number): Waker {
 }
 
 /**
- * Calls `onReadable` in the event loop while `fd` is readable (level-triggered: drain it there). `stop` before the
- * descriptor is closed. An error of the descriptor shows when it is read.
+ * Calls `onReadable` in the event loop while `fd` is readable (level-triggered: drain it there).
+ * `stop` before the descriptor is closed. An error of the descriptor shows when it is read.
  */
 export function watchReadable(
   fd: number,

@@ -5,7 +5,10 @@ import test from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { realtimePriority, setRealtime } from './realtime.ts';
 
-/** Policy (0 other, 2 round robin) of each thread of this process: fields 40 and 41 of /proc/PID/task/TID/stat. */
+/**
+ * Policy (0 other, 2 round robin) of each thread of this process: fields 40 and 41 of
+ * /proc/PID/task/TID/stat.
+ */
 function classOf(task: string): { readonly priority: number; readonly policy: number } {
   const fields = readFileSync(`/proc/self/task/${task}/stat`, 'utf8')
     .replace(/^.*\) /, '')

@@ -1,14 +1,16 @@
 /**
- * The scheduling class of a thread. SCHED_RR for the pulse worker alone: given to the whole process it starves its own
- * helpers, and memory locking makes V8 abort, so neither is offered. Source: sched(7).
+ * The scheduling class of a thread. SCHED_RR for the pulse worker alone: given to the whole process
+ * it starves its own helpers, and memory locking makes V8 abort, so neither is offered. Source:
+ * sched(7).
  */
 import type { PortError } from '../model/index.ts';
 import { portError } from './errno.ts';
 import { native } from './native.ts';
 
 /**
- * Gives this thread SCHED_RR with `priority` (1-99; other real-time work of a machine is often below 50), or the
- * ordinary class with 0. EPERM without CAP_SYS_NICE or RLIMIT_RTPRIO. Processes and threads it starts do not inherit.
+ * Gives this thread SCHED_RR with `priority` (1-99; other real-time work of a machine is often
+ * below 50), or the ordinary class with 0. EPERM without CAP_SYS_NICE or RLIMIT_RTPRIO. Processes
+ * and threads it starts do not inherit.
  */
 export function setRealtime(priority: number): PortError | undefined {
   const result = native().setRealtime(priority);

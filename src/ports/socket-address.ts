@@ -1,7 +1,8 @@
 /**
- * Socket addresses in the kernel's layout: sockaddr_in, sockaddr_in6, sockaddr_nl, sockaddr_ll, sockaddr_un.
- * Families and indexes are in the machine's order (little-endian machines only, as in wire/netlink), ports in
- * network order. Source: linux/in.h, linux/in6.h, linux/netlink.h, linux/if_packet.h, unix(7).
+ * Socket addresses in the kernel's layout: sockaddr_in, sockaddr_in6, sockaddr_nl, sockaddr_ll,
+ * sockaddr_un. Families and indexes are in the machine's order (little-endian machines only, as in
+ * wire/netlink), ports in network order. Source: linux/in.h, linux/in6.h, linux/netlink.h,
+ * linux/if_packet.h, unix(7).
  */
 import { type IpAddress, ipBytes, ipFamily, ipFromBytes, utf8 } from '../base/index.ts';
 import { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX } from './linux.ts';

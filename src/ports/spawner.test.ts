@@ -119,6 +119,17 @@ test('a program that takes too long is killed with everything it started', async
   await until(() => !processes.some(lives));
 });
 
+test('programs that write without end hold up neither the clock nor each other', async () => {
+  const start = performance.now();
+  const endless = [run(['yes'], { timeoutMs: 300 }), run(['yes'], { timeoutMs: 300 })];
+  assert.equal(await outputOf(run(['echo', 'between'])), 'between\n');
+  for (const outcome of await Promise.all(endless)) {
+    assert.ok(outcome.kind === 'timeout');
+    assert.equal(outcome.output.length, 65536);
+  }
+  assert.ok(performance.now() - start < 15_000);
+});
+
 test('a program that ends by itself leaves what it started in the background alone', async () => {
   const started = Number(await outputOf(shell('sleep 60 >/dev/null & echo $!')));
   assert.ok(lives(started));

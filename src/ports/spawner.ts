@@ -1,10 +1,12 @@
 /**
- * Runs outside programs through the tiny child of native/spawner.c, which says why it exists and how it is spoken to.
+ * Runs outside programs through the tiny child of native/spawner.c, which says why it exists and
+ * how it is spoken to.
  *
- * It is started once, when this object is made, and ends with it (or with this process, however that ends). When it
- * dies by itself everything that ran through it has failed with `EPIPE`, and so does every later run: the director
- * notes it and its supervisor decides. Rejected: starting it anew silently (what ran is lost either way, and a
- * spawner that dies is a mistake of ours or a machine out of memory; both should be seen).
+ * It is started once, when this object is made, and ends with it (or with this process, however
+ * that ends). When it dies by itself everything that ran through it has failed with `EPIPE`, and so
+ * does every later run: the director notes it and its supervisor decides. Rejected: starting it
+ * anew silently (what ran is lost either way, and a spawner that dies is a mistake of ours or a
+ * machine out of memory; both should be seen).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { concatBytes, fromUtf8, utf8 } from '../base/index.ts';
@@ -51,7 +53,9 @@ export class ProcessSpawner implements Spawner {
     return this.#child.pid;
   }
 
-  /** Throws TypeError for a request that is our mistake; everything the world does is an outcome. */
+  /**
+   * Throws TypeError for a request that is our mistake; everything the world does is an outcome.
+   */
   run(request: SpawnRequest): Promise<SpawnOutcome> {
     const id = this.#nextId;
     const bytes = encodeRequest(id, request);
@@ -78,7 +82,10 @@ export class ProcessSpawner implements Spawner {
     this.#keepAlive(false);
   }
 
-  /** While somebody waits for an outcome the event loop goes on; afterwards this object does not hold it. */
+  /**
+   * While somebody waits for an outcome the event loop goes on; afterwards this object does not
+   * hold it.
+   */
   #keepAlive(isNeeded: boolean): void {
     for (const stream of [this.#child.stdout, this.#child.stdin]) {
       if (stream === null || !('ref' in stream) || !('unref' in stream)) continue;
@@ -121,7 +128,10 @@ export class ProcessSpawner implements Spawner {
   }
 }
 
-/** Ours, without what is between the supervisor and us: no program that we run may say how the director is. */
+/**
+ * Ours, without what is between the supervisor and us: no program that we run may say how the
+ * director is.
+ */
 function ownEnvironment(): NodeJS.ProcessEnv {
   const { NOTIFY_SOCKET: _, WATCHDOG_USEC: _usec, WATCHDOG_PID: _pid, ...rest } = process.env;
   return rest;

@@ -1,10 +1,11 @@
 /**
  * UDP sockets of the heartbeat paths.
  *
- * Bound to our own address and port exactly, without SO_REUSEADDR: two directors on one machine must collide at start
- * (EADDRINUSE), not share the partner's datagrams. Heartbeats leave first: IP_TOS 0xc0 (network control, DSCP CS6) for
- * the network and SO_PRIORITY 6 for our own queues.
- * Rejected: node:dgram (needs the event loop, which the pulse worker never returns to; no SO_MARK, no SO_PRIORITY).
+ * Bound to our own address and port exactly, without SO_REUSEADDR: two directors on one machine
+ * must collide at start (EADDRINUSE), not share the partner's datagrams. Heartbeats leave first:
+ * IP_TOS 0xc0 (network control, DSCP CS6) for the network and SO_PRIORITY 6 for our own queues.
+ * Rejected: node:dgram (needs the event loop, which the pulse worker never returns to; no SO_MARK,
+ * no SO_PRIORITY).
  * Source: udp(7), ip(7), ipv6(7), socket(7), RFC 2474 §4.2.2.
  */
 import { err, type IpAddress, ipFamily, ok, type Result, utf8 } from '../base/index.ts';
@@ -46,7 +47,10 @@ export type HeartbeatSocketOptions = {
   readonly mark?: number;
 };
 
-/** Opens and binds; the error names the call that was refused and, as its target, the address and port. */
+/**
+ * Opens and binds; the error names the call that was refused and, as its target, the address and
+ * port.
+ */
 export function openHeartbeatSocket(
   options: HeartbeatSocketOptions,
 ): Result<HeartbeatSocket & { readonly port: number }, PortError> {
@@ -104,7 +108,8 @@ class UdpSocket implements HeartbeatSocket {
   }
 
   receive(max = SLOTS): readonly Datagram[] {
-    // An error here is one left by an earlier send; reading has cleared it, so what waits comes the second time.
+    // An error here is one left by an earlier send; reading has cleared it, so what waits comes the
+    // second time.
     let count = this.#arena.receive(this.fd, max);
     if (count < 0) count = this.#arena.receive(this.fd, max);
     const datagrams: Datagram[] = [];
