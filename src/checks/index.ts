@@ -1,4 +1,5 @@
 /** Probes of real servers, and the schedule that makes them. */
+export { type FuzzTally, fuzzChecks, fuzzTls } from './fuzz.ts';
 export type { Pinger, ProbeContext, Prober, RunningProbe } from './probe.ts';
 export { proberOf } from './prober.ts';
 export {
