@@ -10,27 +10,11 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { concatBytes, fromHex, instant, ip, mac, toHex } from '../src/base/index.ts';
+import { concatBytes, fromHex, instant, ip, toHex } from '../src/base/index.ts';
 import { formatDocument, parseDocument, parseSettings } from '../src/config/index.ts';
 import { type FailoverState, initialState, roleOf, step, wakeAt } from '../src/core/index.ts';
-import {
-  decodeAcknowledgement,
-  decodeArp,
-  decodeEchoFrame,
-  decodeHeartbeat,
-  decodeIcmpFrame,
-  decodeMessage,
-  decodeNeighbour,
-  decodeRtnl,
-  encodeAcknowledgement,
-  encodeAddressAdd,
-  encodeAddressDump,
-  encodeArpAnnouncement,
-  encodeNeighbourAdd,
-  encodeNeighbourAnnouncement,
-  encodeRouteGet,
-  splitMessages,
-} from '../src/wire/index.ts';
+import { decodeHeartbeat } from '../src/wire/index.ts';
+import { fuzzWire } from './fuzz-wire.ts';
 
 const seed = Number(process.env.FUZZ_SEED ?? 140414);
 const dice = xorshift(seed);
@@ -69,44 +53,9 @@ test(`${DATAGRAMS} forged heartbeats: no role changes, the partner is not kept a
 });
 
 test(`${MESSAGES} mutated frames and netlink answers: decoded or refused, never thrown`, () => {
-  const row = { interfaceIndex: 3, address: vip, prefixLength: 24, label: 'eth0:1' };
-  const link = { interfaceIndex: 3, address: vip, mac: mac('02:00:00:00:00:11') };
-  const messages = [
-    encodeAddressAdd(row),
-    encodeAddressAdd(
-      { ...row, address: ip('fd77::100') },
-      { validSeconds: 9, preferredSeconds: 0 },
-    ),
-    encodeAddressDump(),
-    encodeRouteGet(vip),
-    encodeNeighbourAdd(link),
-    encodeAcknowledgement(
-      { errno: 17, kernelText: 'address already assigned', offset: 24 },
-      { type: 20, flags: 5, sequence: 1, port: 0, payload: randomBytes(24) },
-    ),
-  ];
-  const owner = { mac: mac('02:00:00:00:00:11') };
-  const frames = [
-    encodeArpAnnouncement({ ...owner, vip, form: 'reply' }),
-    encodeNeighbourAnnouncement({ ...owner, vip: ip('fd77::100') }),
-  ];
-  forEach(MESSAGES, (index) => {
-    if (index % 4 === 0) {
-      const frame = mutate(pick(frames));
-      decodeArp(frame);
-      decodeNeighbour(frame);
-      decodeEchoFrame(frame);
-      decodeIcmpFrame(frame);
-      return;
-    }
-    const answer = mutate(concatBytes(pick(messages), pick(messages)));
-    const split = splitMessages(answer);
-    for (const message of split.ok ? split.value : [answer]) {
-      const decoded = decodeMessage(message);
-      if (decoded.ok) decodeAcknowledgement(decoded.value);
-      decodeRtnl(message);
-    }
-  });
+  const { accepted, grownBytes } = fuzzWire(MESSAGES, seed);
+  assert.ok(accepted > MESSAGES / 20, `only ${accepted} accepted`);
+  assert.ok(grownBytes < 2_000_000, `memory grew by ${grownBytes} bytes (seed ${seed})`);
 });
 
 test(`${FILES} mutated lvs.cf files: a verdict each, and every byte kept`, () => {
