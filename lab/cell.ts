@@ -14,9 +14,9 @@
  */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { command } from './command.ts';
+import { command, readProc } from './command.ts';
 
 /** What the cell's first process does before it runs the lab; it stays, to bury the orphans of killed daemons. */
 const SCRIPT = [
@@ -26,21 +26,21 @@ const SCRIPT = [
 ].join(' && ');
 const NAME = /^piranha-lab-[0-9a-f]{4}$/;
 
-/** `lab/inside.ts` in one of its modes, unless another script of this room is named. */
+/** `lab/inside.ts` in one of its modes, unless another script (its path) is named. */
 export type CellProgram = {
-  readonly mode: 'run' | 'tour' | 'up' | 'test';
+  readonly mode: 'run' | 'tour' | 'up' | 'inside';
   readonly options: object;
   readonly script?: string;
 };
 
 /** Starts the program in a new cell. Descriptor 3 of it is a pipe that ends when we do. */
 export function openCell(program: CellProgram, output: 'inherit' | 'pipe'): ChildProcess {
-  const { mode, options, script = 'inside.ts' } = program;
+  const { mode, options, script = join(import.meta.dirname, 'inside.ts') } = program;
   const name = `piranha-lab-${randomBytes(2).toString('hex')}`;
   const inside = [
     process.execPath,
     '--disable-warning=ExperimentalWarning',
-    join(import.meta.dirname, script),
+    script,
     mode,
     JSON.stringify(options),
   ];
@@ -123,12 +123,4 @@ function argvOf(pid: number): string[] {
 function parentOf(pid: number): number {
   // The name in parentheses may hold anything; the parent is the second word after the last one.
   return Number(readProc(pid, 'stat').split(') ').at(-1)?.split(' ')[1] ?? 0);
-}
-
-function readProc(pid: number, file: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
-  } catch {
-    return ''; // it ended meanwhile
-  }
 }

@@ -3,6 +3,7 @@
  * words. Nothing here lies in a measured path; what must be quick has a process that is already there (cuts.ts).
  */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 
 export class CommandError extends Error {
   override readonly name = 'CommandError';
@@ -46,4 +47,13 @@ export function command(argv: readonly string[], input = '', timeoutMs = 10_000)
     child.stdin.on('error', () => undefined); // the status tells why it stopped reading
     child.stdin.end(input.endsWith('\n') || input === '' ? input : `${input}\n`);
   });
+}
+
+/** A file of a process in /proc; empty when the process has ended. */
+export function readProc(pid: number | string, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+  } catch {
+    return '';
+  }
 }

@@ -3,10 +3,10 @@
  * freeze stops the whole group: the program, its threads and its children).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unreachable } from '../src/base/index.ts';
-import { command, inNamespace } from './command.ts';
+import { command, inNamespace, readProc } from './command.ts';
 import { DIRECTORS, type Director, OWN_ADDRESS, PRIVATE_ADDRESS, VIP } from './topology.ts';
 
 export type DirectorKind = 'piranha' | 'keepalived';
@@ -123,6 +123,7 @@ export class Directors {
     const [program = '', ...rest] = inNamespace(node, startCommand(this.timing.kind, node));
     const log = openSync(this.#logFile(node), 'a');
     const child = spawn(program, rest, { detached: true, stdio: ['ignore', log, log] });
+    closeSync(log);
     child.on('exit', () => {
       if (this.#running.get(node) === child) this.#running.delete(node);
     });
@@ -163,6 +164,19 @@ export class Directors {
     await command(['ip', '-n', node, 'addr', 'del', `${VIP}/32`, 'dev', 'eth0']).catch(
       () => undefined,
     );
+  }
+
+  /** Resident memory of all processes of the daemon, in MiB (VmRSS of proc(5)). */
+  residentMiB(node: Director): number {
+    const group = String(this.pid(node));
+    const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+    const members = pids.filter(
+      (pid) => readProc(pid, 'stat').split(') ').at(-1)?.split(' ')[2] === group,
+    );
+    const kib = members.map((pid) =>
+      Number(/VmRSS:\s+(\d+)/.exec(readProc(pid, 'status'))?.[1] ?? 0),
+    );
+    return kib.reduce((sum, value) => sum + value, 0) / 1024;
   }
 
   /** The last lines of the daemon's log. */

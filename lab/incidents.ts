@@ -1,8 +1,9 @@
 /**
  * The incidents: what is done to the pair, and when. `da` is node `primary` and active before each of them.
  *
- * Each step is marked with the time at which it was ordered; a cut takes 0.6 ms to be there. Lengths are drawn from the run's seed, so that a run can be repeated; what the seed
- * cannot hold still (the phase of heartbeats, the scheduler) is measured instead and stands in the record.
+ * Each step is marked with the time at which it was ordered; a cut takes 0.6 ms to be there. Lengths are drawn from
+ * the run's seed, so that a run can be repeated; what the seed cannot hold still (the phase of heartbeats, the
+ * scheduler) is measured instead and stands in the record.
  */
 import type { Cuts } from './cuts.ts';
 import type { Directors } from './directors.ts';

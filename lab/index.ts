@@ -1,3 +1,8 @@
-export { obstacle } from './cell.ts';
+export { obstacle, openCell } from './cell.ts';
+export type { DirectorKind, Timing } from './directors.ts';
+export type { LabEvent } from './events.ts';
 export { INCIDENT_NAMES } from './incidents.ts';
 export { labCommand } from './lab.ts';
+export { now, sleep } from './observer.ts';
+export { type Spread, spread } from './report.ts';
+export { Stage } from './stage.ts';

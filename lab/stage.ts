@@ -7,6 +7,7 @@
  * `quietMs`: a late frame of an earlier round could heal the router by luck.
  */
 
+import { assert } from '../src/base/index.ts';
 import { Cuts } from './cuts.ts';
 import type { Timing } from './directors.ts';
 import { Directors, deadtimeOf, HEARTBEAT_PORT } from './directors.ts';
@@ -17,27 +18,35 @@ import {
   randomFrom,
   type Scene,
 } from './incidents.ts';
-import { now, Observer, sleep } from './observer.ts';
+import { now, Observer, type Present, sleep } from './observer.ts';
 import { type Mark, type RunRecord, recordOf } from './record.ts';
 import { build, DIRECTORS, VIP } from './topology.ts';
 
 const PROBE_MS = 5;
-const ASK_MS = 10;
+const ASK_MS = 5;
 const SETTLE_LIMIT_MS = 30_000;
 
 export class Stage {
   readonly observer: Observer;
   readonly cuts: Cuts;
-  readonly directors: Directors;
-  readonly timing: Timing;
-  readonly deadtimeMs: number;
+  #directors: Directors;
 
-  private constructor(observer: Observer, cuts: Cuts, directors: Directors, timing: Timing) {
+  private constructor(observer: Observer, cuts: Cuts, directors: Directors) {
     this.observer = observer;
     this.cuts = cuts;
-    this.directors = directors;
-    this.timing = timing;
-    this.deadtimeMs = deadtimeOf(timing);
+    this.#directors = directors;
+  }
+
+  get directors(): Directors {
+    return this.#directors;
+  }
+
+  get timing(): Timing {
+    return this.#directors.timing;
+  }
+
+  get deadtimeMs(): number {
+    return deadtimeOf(this.timing);
   }
 
   static async build(timing: Timing): Promise<Stage> {
@@ -51,7 +60,7 @@ export class Stage {
       askMs: ASK_MS,
     };
     const [observer, cuts] = await Promise.all([Observer.start(eye), Cuts.open()]);
-    return new Stage(observer, cuts, new Directors(timing), timing);
+    return new Stage(observer, cuts, new Directors(timing));
   }
 
   /**
@@ -62,22 +71,33 @@ export class Stage {
     const { observer, directors } = this;
     if (daemons === 'fresh') await this.clean();
     directors.start('da');
-    if (!(await observer.until(({ owners }) => owners.has('da'), SETTLE_LIMIT_MS))) {
-      throw this.#unsettled('da did not become active');
-    }
+    const isUp = ({ owners }: Present) => owners.has('da') || !directors.isRunning('da');
+    await observer.until(isUp, SETTLE_LIMIT_MS);
+    if (!observer.present.owners.has('da')) throw this.#unsettled('da did not become active');
     const startedAt = directors.isRunning('db') ? 0 : now();
     directors.start('db');
-    const isCalm = await observer.until(
-      (present) =>
-        present.owners.size === 1 &&
-        present.owners.has('da') &&
-        present.router === 'da' &&
-        present.probe?.by === 'da' &&
-        (present.heartbeatAt.db > startedAt || this.timing.kind === 'keepalived') &&
-        now() - present.announcedAt > quietMs,
-      SETTLE_LIMIT_MS,
+    const isCalm = (present: Present) =>
+      present.owners.size === 1 &&
+      present.owners.has('da') &&
+      present.router === 'da' &&
+      present.probe?.by === 'da' &&
+      (present.heartbeatAt.db > startedAt || this.timing.kind === 'keepalived') &&
+      now() - present.announcedAt > quietMs;
+    const hasLost = () => DIRECTORS.some((node) => !directors.isRunning(node));
+    await observer.until((present) => isCalm(present) || hasLost(), SETTLE_LIMIT_MS);
+    if (!isCalm(observer.present) || hasLost()) {
+      throw this.#unsettled('the pair did not become calm with da active');
+    }
+  }
+
+  /** Other daemons, or other timers, in the same network. */
+  async recast(timing: Timing): Promise<void> {
+    assert(
+      timing.hasPrivateNetwork === this.timing.hasPrivateNetwork,
+      'the network stays as it is',
     );
-    if (!isCalm) throw this.#unsettled('the pair did not become calm with da active');
+    await this.clean();
+    this.#directors = new Directors(timing);
   }
 
   /** No daemon, no VIP, no cut. */
@@ -150,7 +170,7 @@ export class Stage {
     const { owners, router, answering, probe } = this.observer.present;
     const state = `VIP on [${[...owners]}], router on ${router}, answering [${answering}], probe by ${probe?.by}`;
     const logs = DIRECTORS.map((node) => `--- ${node}\n${this.directors.logTail(node)}`).join('\n');
-    return new Error(`${what} within ${SETTLE_LIMIT_MS / 1000} s (${state})\n${logs}`);
+    return new Error(`${what} (${state})\n${logs}`);
   }
 }
 

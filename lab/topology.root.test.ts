@@ -1,10 +1,9 @@
 /**
- * The lab's own claims about its network. The file runs twice: as the test, and (argument `test`) inside a cell, where it
+ * The lab's own claims about its network. The file runs twice: as the test, and (argument `inside`) inside a cell, where it
  * builds the network, tries it and prints what it found.
  */
 import { strict as assert } from 'node:assert';
 import { writeSync } from 'node:fs';
-import { basename } from 'node:path';
 import { before, test } from 'node:test';
 import { native } from '../src/ports/index.ts';
 import { encodeArpAnnouncement } from '../src/wire/index.ts';
@@ -36,7 +35,7 @@ type Findings = {
 
 const WINDOW_MS = 4000;
 
-if (process.argv[2] === 'test') {
+if (process.argv[2] === 'inside') {
   const found = await explore();
   writeSync(1, JSON.stringify(found));
   process.exit(0);
@@ -44,10 +43,7 @@ if (process.argv[2] === 'test') {
 
 let found: Findings;
 before(async () => {
-  const cell = openCell(
-    { mode: 'test', options: {}, script: basename(import.meta.filename) },
-    'pipe',
-  );
+  const cell = openCell({ mode: 'inside', options: {}, script: import.meta.filename }, 'pipe');
   let text = '';
   cell.stdout?.on('data', (chunk) => {
     text += chunk;

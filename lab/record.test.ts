@@ -1,0 +1,136 @@
+import { strict as assert } from 'node:assert';
+import { test } from 'node:test';
+import type { LabEvent } from './events.ts';
+import { type RunFacts, recordOf } from './record.ts';
+import { spread, summarise } from './report.ts';
+import { MACS } from './topology.ts';
+
+/** A split brain that heals well, at 100/300 ms: db takes over at 1300, gives up at 2010, the router is back at 2015. */
+const EVENTS: readonly LabEvent[] = [
+  ['answering', 500, ['da']],
+  ['heartbeat', 970, 'da', 'sent', 'segment', 'running'],
+  ['heartbeat', 970, 'da', 'passed', 'segment', 'running'],
+  ['probe', 1000, 'da', 0.2],
+  ['heartbeat', 1070, 'da', 'sent', 'segment', 'running'],
+  ['vip', 1275, 'db', 'raised'],
+  ['announcement', 1276, 'db', 'reply', MACS.db],
+  ['router', 1276, MACS.db, 4],
+  ['router', 1277, MACS.db, 8],
+  ['answering', 1280, ['da', 'db']],
+  ['probe', 1500, 'db', 0.2],
+  ['probe', 2005, 'db', 0.2],
+  ['vip', 2010, 'db', 'gone'],
+  ['probe', 2010, null, 0],
+  ['stall', 2012, 3.5],
+  ['answering', 2012, ['da']],
+  ['announcement', 2015, 'da', 'reply', MACS.da],
+  ['router', 2015, MACS.da, 4],
+  ['probe', 2015, 'da', 0.2],
+  ['probe', 2500, 'da', 0.2],
+];
+
+const FACTS: RunFacts = {
+  incident: 'split',
+  isHandover: false,
+  director: 'piranha',
+  keepaliveMs: 100,
+  deadtimeMs: 300,
+  run: 1,
+  seed: 1,
+  faultAt: 1000,
+  endAt: 3000,
+  marks: [
+    { at: 1000, what: 'cut' },
+    { at: 2000, what: 'healed' },
+  ],
+  ownersBefore: ['da'],
+  routerBefore: MACS.da,
+  end: { owners: ['da'], router: MACS.da },
+  events: EVENTS,
+};
+
+test('a takeover is counted from the last heartbeat that got through, not from the last one sent', () => {
+  const record = recordOf(FACTS);
+  assert.equal(record.phaseMs, 30);
+  assert.equal(record.takeoverMs, 305);
+  assert.equal(record.overDeadtimeMs, 5);
+});
+
+test('a handover has no deadtime to be over', () => {
+  assert.equal(recordOf({ ...FACTS, isHandover: true }).overDeadtimeMs, undefined);
+});
+
+test('time with one, both and no owner adds up to the length of the run', () => {
+  const { ownersMs, answeringMs } = recordOf(FACTS);
+  assert.deepEqual(ownersMs, { none: 0, one: 1265, both: 735 });
+  assert.deepEqual(answeringMs, { none: 0, one: 1268, both: 732 });
+});
+
+test('the router is told by name, and a change of state alone is none', () => {
+  assert.deepEqual(recordOf(FACTS).router, [
+    { ms: 0, is: 'da' },
+    { ms: 276, is: 'db' },
+    { ms: 1015, is: 'da' },
+  ]);
+});
+
+test('good is counted from the last step to when owner and router agreed for good', () => {
+  assert.equal(recordOf(FACTS).goodAfterMs, 15);
+});
+
+test('probes are counted: lost, answered by the wrong one after the last step, and the longest outage', () => {
+  const { probes, outageMs, worstStallMs } = recordOf(FACTS);
+  assert.deepEqual(probes, { sent: 6, lost: 1, wrong: 1 });
+  assert.equal(outageMs, 5);
+  assert.equal(worstStallMs, 3.5);
+});
+
+test('an outage that never ends lasts to the end', () => {
+  const events = EVENTS.filter((event) => event[0] !== 'probe' || event[1] < 2015);
+  assert.equal(recordOf({ ...FACTS, events }).outageMs, 990);
+});
+
+test('one owner and a router that sends to the other is stale', () => {
+  const { verdict, goodAfterMs } = recordOf({ ...FACTS, end: { owners: ['da'], router: MACS.db } });
+  assert.deepEqual(verdict, {
+    owner: 'da',
+    router: 'db',
+    isOneOwner: true,
+    isStale: true,
+    isGood: false,
+  });
+  assert.equal(goodAfterMs, undefined);
+});
+
+test('two that answer are no single owner, whatever the router believes', () => {
+  const events = EVENTS.filter((event) => event[0] !== 'answering' || event[1] < 2012);
+  const { verdict } = recordOf({ ...FACTS, events });
+  assert.equal(verdict.isOneOwner, false);
+  assert.equal(verdict.isGood, false);
+  assert.equal(verdict.isStale, false);
+});
+
+test('one that answers without holding the VIP in its kernel is no owner', () => {
+  assert.equal(recordOf({ ...FACTS, end: { owners: [], router: MACS.da } }).verdict.isGood, false);
+});
+
+test('announcements count from the fault on, by the director that sent them', () => {
+  const early: LabEvent = ['announcement', 900, 'da', 'reply', MACS.da];
+  const record = recordOf({ ...FACTS, events: [early, ...EVENTS] });
+  assert.deepEqual(record.announcements, { da: 1, db: 1 });
+});
+
+test('a summary counts the bad runs of each incident and director', () => {
+  const good = recordOf(FACTS);
+  const stale = recordOf({ ...FACTS, end: { owners: ['da'], router: MACS.db } });
+  const [summary] = summarise([good, good, stale]);
+  assert.equal(summary?.runs, 3);
+  assert.equal(summary?.stale, 1);
+  assert.equal(summary?.noSingleOwner, 0);
+  assert.deepEqual(summary?.frames, { median: 2, worst: 2 });
+});
+
+test('the median of an even number of values is between the two in the middle', () => {
+  assert.deepEqual(spread([4, 1, 3, 2]), { median: 2.5, worst: 4 });
+  assert.equal(spread([]), undefined);
+});
