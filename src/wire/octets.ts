@@ -109,7 +109,7 @@ export class Reader {
   }
 
   #take(length: number): number {
-    if (length > this.remaining) {
+    if (length < 0 || length > this.remaining) {
       this.#isShort = true;
       this.#offset = this.#bytes.length;
       return -1;
