@@ -1,5 +1,6 @@
 export { openAddressPort } from './addresses.ts';
 export { BootClock } from './clock.ts';
+export { type EchoReply, type EchoSocket, openEchoSocket } from './echo.ts';
 export { errnoName, portError } from './errno.ts';
 export { IpvsPort, openIpvs } from './ipvs.ts';
 export { LEASE_TABLE, type LeaseForm, LinuxLease, openLease } from './lease.ts';

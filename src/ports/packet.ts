@@ -95,7 +95,7 @@ class LinuxPacketSocket implements PacketSocket {
   }
 }
 
-type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, value: number];
+export type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, value: number];
 
 // linux/bpf_common.h
 const LOAD_HALF = 0x28;
@@ -138,7 +138,7 @@ const PROTOCOLS: Record<Hearing, number> = {
   neighbours: ETH_P_ALL,
 };
 
-function encodeFilter(instructions: readonly Instruction[]): Uint8Array {
+export function encodeFilter(instructions: readonly Instruction[]): Uint8Array {
   const bytes = new Uint8Array(instructions.length * 8);
   const fields = new DataView(bytes.buffer);
   for (const [index, [code, jumpTrue, jumpFalse, value]] of instructions.entries()) {

@@ -3,6 +3,7 @@ export * from './ethernet.ts';
 export * from './genl.ts';
 export * from './heartbeat.ts';
 export * from './icmp.ts';
+export { internetChecksum } from './ip.ts';
 export * from './ipvs.ts';
 export * from './ipvs-answers.ts';
 export { IPVS_FAMILY } from './ipvs-codes.ts';
