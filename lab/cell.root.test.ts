@@ -62,6 +62,22 @@ test('lab shell opens a shell on a node of the running lab', async () => {
   await gone(inside);
 });
 
+test('an ordinary user can run it where the kernel lets users make namespaces', async (context) => {
+  const asNobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
+  const isReadable = command([...asNobody, 'test', '-r', PROGRAM]).then(
+    () => true,
+    () => false,
+  );
+  if (!(await isReadable)) return context.skip('this tree cannot be read by an ordinary user');
+  const run = await command(
+    [...asNobody, PROGRAM, 'lab', 'run', 'stop', '--json'],
+    '',
+    60_000,
+  ).catch((error: Error) => error.message);
+  if (run.includes('does not let an ordinary user')) return context.skip(run);
+  assert.match(run, /"isGood":true/);
+});
+
 test('without a lab, lab shell says so', async () => {
   await assert.rejects(command([PROGRAM, 'lab', 'shell', 'da']), /no lab is up/);
 });

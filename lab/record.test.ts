@@ -97,6 +97,7 @@ test('one owner and a router that sends to the other is stale', () => {
     router: 'db',
     isOneOwner: true,
     isStale: true,
+    isCalm: true,
     isGood: false,
   });
   assert.equal(goodAfterMs, undefined);
@@ -120,6 +121,14 @@ test('announcements count from the fault on, by the director that sent them', ()
   assert.deepEqual(record.announcements, { da: 1, db: 1 });
 });
 
+test('more than ten announcements by one director are too many', () => {
+  const frame: LabEvent = ['announcement', 1500, 'db', 'reply', MACS.db];
+  const storm = (count: number) =>
+    recordOf({ ...FACTS, events: [...EVENTS, ...new Array<LabEvent>(count).fill(frame)] }).verdict;
+  assert.equal(storm(9).isGood, true);
+  assert.deepEqual([storm(10).isCalm, storm(10).isGood], [false, false]);
+});
+
 test('a summary counts the bad runs of each incident and director', () => {
   const good = recordOf(FACTS);
   const stale = recordOf({ ...FACTS, end: { owners: ['da'], router: MACS.db } });
@@ -128,6 +137,14 @@ test('a summary counts the bad runs of each incident and director', () => {
   assert.equal(summary?.stale, 1);
   assert.equal(summary?.noSingleOwner, 0);
   assert.deepEqual(summary?.frames, { median: 2, worst: 2 });
+});
+
+test('times are told of runs only in which the observer was looking', () => {
+  const good = recordOf(FACTS);
+  const blind = { ...good, worstStallMs: 26, overDeadtimeMs: 99 };
+  const [summary] = summarise([good, blind]);
+  assert.deepEqual([summary?.runs, summary?.timed], [2, 1]);
+  assert.deepEqual(summary?.overDeadtimeMs, { median: 5, worst: 5 });
 });
 
 test('the median of an even number of values is between the two in the middle', () => {

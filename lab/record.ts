@@ -57,8 +57,13 @@ export type Verdict = {
   readonly isOneOwner: boolean;
   /** The router sends to another one than the owner. */
   readonly isStale: boolean;
+  /** No director announced more than ten times. */
+  readonly isCalm: boolean;
+  /** One owner, not stale, calm. */
   readonly isGood: boolean;
 };
+
+const CALM_FRAMES = 10;
 
 export type RunFacts = {
   readonly incident: string;
@@ -84,7 +89,11 @@ export function recordOf(facts: RunFacts): RunRecord {
   const owners = ownerChanges(facts, within);
   const answering = answeringChanges(facts, within);
   const router = routerChanges(facts, within);
-  const verdict = judge(facts, answering);
+  const announcements = {
+    da: countAnnouncements(within, 'da'),
+    db: countAnnouncements(within, 'db'),
+  };
+  const verdict = judge(facts, answering, announcements);
   const takeoverMs = takeover(events, faultAt, endAt);
   const lastStep = Math.max(faultAt, ...marks.map((mark) => mark.at)) - faultAt;
   const good = goodSince(answering, router);
@@ -108,7 +117,7 @@ export function recordOf(facts: RunFacts): RunRecord {
       takeoverMs: round(takeoverMs),
       ...(!facts.isHandover && { overDeadtimeMs: round(takeoverMs - facts.deadtimeMs) }),
     }),
-    announcements: { da: countAnnouncements(within, 'da'), db: countAnnouncements(within, 'db') },
+    announcements,
     ...(verdict.isGood &&
       good !== undefined && { goodAfterMs: round(Math.max(0, good - lastStep)) }),
     verdict,
@@ -158,13 +167,18 @@ function routerChanges(facts: RunFacts, events: readonly LabEvent[]): Change<str
   return changes;
 }
 
-function judge(facts: RunFacts, answering: readonly Change<readonly Director[]>[]): Verdict {
+function judge(
+  facts: RunFacts,
+  answering: readonly Change<readonly Director[]>[],
+  frames: RunRecord['announcements'],
+): Verdict {
   const last = answering.at(-1)?.is ?? [];
   const owner = last.length === 1 ? (last[0] ?? null) : null;
   const router = facts.end.router === undefined ? null : nameOf(facts.end.router);
   const isOneOwner = owner !== null && facts.end.owners.includes(owner);
   const isStale = isOneOwner && router !== owner;
-  return { owner, router, isOneOwner, isStale, isGood: isOneOwner && !isStale };
+  const isCalm = frames.da <= CALM_FRAMES && frames.db <= CALM_FRAMES;
+  return { owner, router, isOneOwner, isStale, isCalm, isGood: isOneOwner && !isStale && isCalm };
 }
 
 /** Since when, after the fault, the last stretch of "one answers and the router is on it" lasts. */

@@ -7,6 +7,9 @@ export type Summary = {
   readonly runs: number;
   readonly stale: number;
   readonly noSingleOwner: number;
+  readonly tooManyFrames: number;
+  /** Runs in which the observer never looked away for longer than 25 ms: the times below are of these. */
+  readonly timed: number;
   readonly outageMs: Spread | undefined;
   readonly overDeadtimeMs: Spread | undefined;
   readonly goodAfterMs: Spread | undefined;
@@ -15,6 +18,8 @@ export type Summary = {
   readonly frames: Spread | undefined;
   readonly worstStallMs: number;
 };
+
+const STALL_LIMIT_MS = 25;
 
 export type Spread = { readonly median: number; readonly worst: number };
 
@@ -29,19 +34,24 @@ export function spread(values: readonly number[]): Spread | undefined {
 
 export function summarise(records: readonly RunRecord[]): Summary[] {
   const groups = Map.groupBy(records, (record) => `${record.director} ${record.incident}`);
-  return [...groups.values()].map((group) => ({
-    incident: group[0]?.incident ?? '',
-    director: group[0]?.director ?? '',
-    runs: group.length,
-    stale: group.filter((record) => record.verdict.isStale).length,
-    noSingleOwner: group.filter((record) => !record.verdict.isOneOwner).length,
-    outageMs: spread(group.map((record) => record.outageMs)),
-    overDeadtimeMs: spread(defined(group.map((record) => record.overDeadtimeMs))),
-    goodAfterMs: spread(defined(group.map((record) => record.goodAfterMs))),
-    bothAnsweringMs: spread(group.map((record) => record.answeringMs.both)),
-    frames: spread(group.map(({ announcements }) => announcements.da + announcements.db)),
-    worstStallMs: Math.max(...group.map((record) => record.worstStallMs)),
-  }));
+  return [...groups.values()].map((group) => {
+    const timed = group.filter((record) => record.worstStallMs <= STALL_LIMIT_MS);
+    return {
+      incident: group[0]?.incident ?? '',
+      director: group[0]?.director ?? '',
+      runs: group.length,
+      stale: group.filter((record) => record.verdict.isStale).length,
+      noSingleOwner: group.filter((record) => !record.verdict.isOneOwner).length,
+      tooManyFrames: group.filter((record) => !record.verdict.isCalm).length,
+      timed: timed.length,
+      outageMs: spread(timed.map((record) => record.outageMs)),
+      overDeadtimeMs: spread(defined(timed.map((record) => record.overDeadtimeMs))),
+      goodAfterMs: spread(defined(timed.map((record) => record.goodAfterMs))),
+      bothAnsweringMs: spread(timed.map((record) => record.answeringMs.both)),
+      frames: spread(group.map(({ announcements }) => announcements.da + announcements.db)),
+      worstStallMs: Math.max(...group.map((record) => record.worstStallMs)),
+    };
+  });
 }
 
 function defined(values: readonly (number | undefined)[]): number[] {
@@ -63,7 +73,8 @@ export function runLine(record: RunRecord, total: number): string {
 
 function verdictText({ verdict, goodAfterMs }: RunRecord): string {
   if (verdict.isStale) return `STALE: ${verdict.owner} owns, the router sends to ${verdict.router}`;
-  if (!verdict.isGood) return 'NO SINGLE OWNER';
+  if (!verdict.isOneOwner) return 'NO SINGLE OWNER';
+  if (!verdict.isCalm) return 'TOO MANY ANNOUNCEMENTS (more than ten by one director)';
   const after = goodAfterMs === undefined ? '' : ` ${goodAfterMs} ms after the last step`;
   return `ok: ${verdict.owner} owns, router on it${after}`;
 }
@@ -74,6 +85,8 @@ const COLUMNS: readonly (readonly [string, (summary: Summary) => string])[] = [
   ['runs', (s) => String(s.runs)],
   ['stale', (s) => String(s.stale)],
   ['no single owner', (s) => String(s.noSingleOwner)],
+  ['too many frames', (s) => String(s.tooManyFrames)],
+  ['timed', (s) => String(s.timed)],
   ['outage ms', (s) => pair(s.outageMs)],
   ['over deadtime ms', (s) => pair(s.overDeadtimeMs)],
   ['good after ms', (s) => pair(s.goodAfterMs)],

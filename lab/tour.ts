@@ -193,7 +193,7 @@ function tellVerdict(screen: Screen, record: RunRecord): 'good' | 'bad' {
   }
   const words = isStale
     ? `STALE: ${owner} owns the VIP, but the router sends to ${router ?? 'nobody'}; ${probes}.`
-    : `NOT ONE OWNER: ${probes}.`;
+    : `NOT WELL: ${JSON.stringify(record.verdict)}; ${probes}.`;
   screen.tell(`\n${screen.paint('bad', words)}\n`);
   return 'bad';
 }
