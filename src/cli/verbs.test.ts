@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { runCommand } from './index.ts';
+import { findVerb, helpText, VERBS } from './verbs.ts';
+
+test('every verb has one line in the help, and its code can be loaded', async () => {
+  for (const { name, summary, load } of VERBS) {
+    assert.equal(helpText().includes(`  ${name.padEnd(10)}${summary}`), true, name);
+    assert.equal(typeof (await load()), 'function');
+  }
+});
+
+test('every name in bin/ that links to the program is a verb', () => {
+  const bin = join(import.meta.dirname, '..', '..', 'bin');
+  const links = readdirSync(bin, { withFileTypes: true }).filter((entry) => entry.isSymbolicLink());
+  assert.equal(links.length >= 2, true);
+  for (const { name } of links) assert.notEqual(findVerb(name), undefined, name);
+});
+
+test('an unknown verb is a usage error', async () => {
+  assert.equal(await runCommand('piranha', ['conquer']), 64);
+});

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { after, instant } from '../base/index.ts';
+import { OWN, PARTNER, plan } from './imagined-ports.ts';
+import { type PulseSnapshot, zeroCounters } from './messages.ts';
+import { addChange, type RoleChange, type StatusDocument, statusDocument } from './status.ts';
+
+const AT = instant(50_000);
+
+function document(
+  changes: Partial<PulseSnapshot>,
+  failover: Parameters<typeof plan>[0] = {},
+  askedMsLater = 0,
+): StatusDocument {
+  const snapshot: PulseSnapshot = {
+    at: AT,
+    role: 'standby',
+    reason: 'start',
+    since: after(AT, -4000),
+    addresses: { isSettled: true },
+    partnerSaid: 'nothing',
+    heardAt: {},
+    linksDown: [],
+    counters: zeroCounters(),
+    ...changes,
+  };
+  const frame = {
+    pid: 17,
+    node: 'backup',
+    file: 'lvs.cf',
+    serialNo: 7,
+    startedAtWallMs: 0,
+    plan: plan(failover),
+  } as const;
+  const clocks = { now: after(AT, askedMsLater), wallMs: 1_000_000 };
+  return statusDocument(frame, snapshot, [], clocks);
+}
+
+const heard = { heardAt: { public: after(AT, -40) } };
+
+describe('the verdict', () => {
+  const rows: readonly (readonly [string, StatusDocument, string, RegExp])[] = [
+    [
+      'active with a standby partner is healthy',
+      document({ role: 'active', partnerSaid: 'stopped', ...heard }),
+      'healthy',
+      /^This director is active; the partner is standby\.$/,
+    ],
+    [
+      'active alone by configuration is healthy',
+      document({ role: 'active' }, { paths: [] }),
+      'healthy',
+      /no partner is configured/,
+    ],
+    [
+      'active with a silent partner is degraded, and the partner is not called down',
+      document({ role: 'active', heardAt: { public: after(AT, -9000) } }),
+      'degraded',
+      /the partner is silent: nobody is known to be able to take over/,
+    ],
+    [
+      'two active directors are critical',
+      document({ role: 'active', partnerSaid: 'running', ...heard }),
+      'critical',
+      /the partner says it is active too/,
+    ],
+    [
+      'an active director whose addresses the kernel refuses is critical',
+      document({ role: 'active', addresses: { isSettled: true, refusal: 'kernel refused x' } }),
+      'critical',
+      /is active, but kernel refused x\./,
+    ],
+    [
+      'standby behind an active partner is healthy',
+      document({ partnerSaid: 'running', ...heard }),
+      'healthy',
+      /^This director is standby; the partner is active\.$/,
+    ],
+    [
+      'two standby directors are degraded',
+      document({ partnerSaid: 'stopped', ...heard }),
+      'degraded',
+      /nobody is known to hold the VIPs yet/,
+    ],
+    [
+      'a standby that may not take over says why',
+      document({ role: 'fault', reason: 'link-failure', ...heard }),
+      'degraded',
+      /may not take over \(link-failure\)/,
+    ],
+    [
+      'a worker that does not answer is critical, whatever it said last',
+      document({ role: 'active', partnerSaid: 'stopped', ...heard }, {}, 4000),
+      'critical',
+      /The pulse worker has said nothing for 4\.0 s\./,
+    ],
+  ];
+  for (const [name, { verdict }, level, text] of rows) {
+    test(name, () => {
+      assert.equal(verdict.level, level);
+      assert.match(verdict.text, text);
+    });
+  }
+});
+
+test('a path shows when it was heard, as of the snapshot', () => {
+  const { partner } = document(heard, {}, 700);
+  assert.equal(partner.state, 'heard');
+  assert.deepEqual(partner.paths, [
+    {
+      name: 'public',
+      own: OWN.public,
+      partner: PARTNER.public,
+      link: 'up',
+      heardMsAgo: 40,
+      sent: 0,
+      sendErrors: 0,
+      received: 0,
+    },
+  ]);
+});
+
+test('since is a wall time and an age', () => {
+  const { since, sinceMs } = document({});
+  assert.equal(sinceMs, 4000);
+  assert.equal(since, new Date(996_000).toISOString());
+});
+
+test('the eleventh role change pushes the oldest out', () => {
+  let changes: readonly RoleChange[] = [];
+  for (let index = 0; index < 11; index++) {
+    const at = `change ${index}`;
+    changes = addChange(changes, { at, from: 'standby', to: 'active', reason: 'forced' });
+  }
+  assert.equal(changes.length, 10);
+  assert.equal(changes[0]?.at, 'change 10');
+  assert.equal(changes.at(-1)?.at, 'change 1');
+});
