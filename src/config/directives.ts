@@ -3,8 +3,8 @@
  * goes. The tolerant reader, the strict verdict, the suggestions and the test of docs/lvs.cf.md all read this table;
  * nothing else knows a directive's name.
  *
- * Defaults are those of Piranha 0.8.6 (lvs.cf(5), and its parser where the man page is wrong). A directive marked
- * `ours` is unknown to it.
+ * Defaults are those of Piranha 0.8.6 (lvs.cf(5), and its parser where the man page is wrong), `hard_shutdown` excepted:
+ * one failed monitor no longer takes every service down. A directive marked `ours` is unknown to it.
  */
 import type { IpAddress } from '../base/index.ts';
 import type { DataPlane, Dialect, Failback, ForwardingMethod, Scheduler } from '../model/index.ts';
@@ -240,7 +240,7 @@ export const GLOBAL_DIRECTIVES = table<GlobalDraft>([
   row('udp_timeout', seconds(0, MAX_KERNEL_TIMEOUT), (d, v) => { d.udpTimeout = v; }, { default: '0' }),
   row('active_cmd', text(4096), (d, v) => { d.activeCommand = v; }),
   row('inactive_cmd', text(4096), (d, v) => { d.inactiveCommand = v; }),
-  row('hard_shutdown', BOOLEAN, (d, v) => { d.hardShutdown = v; }, { default: '1' }),
+  row('hard_shutdown', BOOLEAN, (d, v) => { d.hardShutdown = v; }, { default: '0' }),
   row('rsh_command', text(), (d, v) => { d.rshCommand = v; }, { default: 'rsh' }),
   row('ipvsadm', text(4096), (d, v) => { d.ipvsadm = v; }, { default: '/sbin/ipvsadm' }),
   idle('sync', BOOLEAN, 'no program ever read it', '0'),

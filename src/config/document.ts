@@ -110,9 +110,16 @@ export function parseStatement(text: string): Statement {
   if (text.charCodeAt(start) === CLOSING_BRACE) return parseClose(text, start);
   const key = parseKey(text, start);
   if (key === undefined) return malformed('missing-equals', start, text);
-  const at = skipBlanks(text, start + key.length);
-  if (text.charCodeAt(at) === EQUALS) return parseDirective(text, key, at + 1);
-  return parseOpen(text, key, at);
+  const end = start + key.length;
+  const at = skipBlanks(text, end);
+  if (text.charCodeAt(at) !== EQUALS) return parseOpen(text, key, at);
+  if (!isSectionKind(key.text)) return parseDirective(text, key, at + 1);
+  // `virtual =x {` is a section by the name of `=x`, as in the original.
+  return at === end ? malformed('section-syntax', start, text, key) : parseOpen(text, key, at);
+}
+
+function isSectionKind(word: string): boolean {
+  return word === 'virtual' || word === 'failover' || word === 'server';
 }
 
 function parseClose(text: string, start: number): Statement {
@@ -152,8 +159,6 @@ function parseDirective(text: string, key: Word, from: number): Statement {
 
 /** `virtual NAME {`; anything else without `=` is a directive that lacks it. */
 function parseOpen(text: string, keyword: Word, from: number): Statement {
-  const isSection =
-    keyword.text === 'virtual' || keyword.text === 'failover' || keyword.text === 'server';
   const words = parseWords(text, from);
   if ('fault' in words) return { ...words, key: keyword };
   const [name, brace, ...more] = words.values;
@@ -162,7 +167,8 @@ function parseOpen(text: string, keyword: Word, from: number): Statement {
       ? { kind: 'open', keyword, name }
       : { kind: 'open', keyword, name, comment: words.comment };
   }
-  const fault = isSection || text.trimEnd().endsWith('{') ? 'section-syntax' : 'missing-equals';
+  const isSection = isSectionKind(keyword.text) || text.trimEnd().endsWith('{');
+  const fault = isSection ? 'section-syntax' : 'missing-equals';
   return malformed(fault, keyword.column - 1, text, keyword);
 }
 

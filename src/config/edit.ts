@@ -9,6 +9,7 @@ import { err, ok, type Result } from '../base/index.ts';
 import { type Document, parseStatement } from './document.ts';
 import { parseCInteger } from './numbers.ts';
 import { outline, type Section, type Setting } from './outline.ts';
+import { hasControlCharacter } from './values.ts';
 
 /** A section by its names; `{}` is the part outside of every section. The first one of a name is meant. */
 export type SectionPath = {
@@ -141,8 +142,7 @@ export function bumpSerial(document: Document): Edited {
  * a line feed).
  */
 export function formatValue(value: string): string | undefined {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-  if (/[\x00-\x08\x0a-\x1f]/.test(value)) return undefined;
+  if (hasControlCharacter(value)) return undefined;
   if (isBare(value)) return value;
   if (!value.includes('"')) return `"${value}"`;
   return value.includes("'") ? undefined : `'${value}'`;

@@ -17,7 +17,7 @@ export const PROBLEM_CODES = [
   'unexpected-close', // } with nothing open
   'unclosed-section', // the file ends inside a section
   'ignored-text', // } something
-  'stray-control-character', // a NUL, a carriage return inside a line
+  'stray-control-character', // in a text or a name
   // what a line says
   'unknown-directive',
   'misplaced-directive',

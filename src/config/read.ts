@@ -25,7 +25,7 @@ import {
 } from './document.ts';
 import { type ProblemList, shorten, WHOLE_FILE } from './problem.ts';
 import { nearest } from './suggest.ts';
-import { type Lookups, ValueReader } from './values.ts';
+import { hasControlCharacter, type Lookups, ValueReader } from './values.ts';
 
 export type Drafts = {
   readonly global: GlobalDraft;
@@ -188,6 +188,10 @@ class DocumentReader implements Drafts {
     if (++this.#sections > MAX_SECTIONS) {
       this.#tooManySections();
       return;
+    }
+    if (hasControlCharacter(name.text)) {
+      const message = 'a name of a section holds a control character';
+      this.#values.fail(name, 'stray-control-character', message);
     }
     const kind = keyword.text;
     const section = { places: new Places(), name: name.text, place: this.#values.place(name) };

@@ -55,7 +55,7 @@ export function buildSettings(
     udpTimeoutSeconds: global.udpTimeout ?? 0,
     ...defined('activeCommand', global.activeCommand),
     ...defined('inactiveCommand', global.inactiveCommand),
-    hardShutdown: global.hardShutdown ?? true,
+    hardShutdown: global.hardShutdown ?? false,
     rshCommand: global.rshCommand ?? 'rsh',
     ipvsadm: global.ipvsadm ?? '/sbin/ipvsadm',
     dialect: global.dialect ?? 'auto',

@@ -196,6 +196,13 @@ export function text(limit = 255): ValueType<string> {
     description: `text, at most ${limit} characters`,
     strict: { kind: 'text' },
     read(word, reader) {
+      if (hasControlCharacter(word.text)) {
+        return reader.fail(
+          word,
+          'stray-control-character',
+          `\`${reader.key}\` holds a control character; write \\r, \\n or \\t for those that can be sent`,
+        );
+      }
       if (word.text.length > limit) {
         reader.warn(
           word,
@@ -206,6 +213,12 @@ export function text(limit = 255): ValueType<string> {
       return word.text;
     },
   });
+}
+
+/** Any but the tab. */
+export function hasControlCharacter(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  return /[\x00-\x08\x0a-\x1f\x7f]/.test(text);
 }
 
 /** An absolute path. */
