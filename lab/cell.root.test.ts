@@ -16,15 +16,14 @@ type Lab = {
 };
 
 test('a lab killed with -9 leaves no process, no namespace, no interface and no file', async () => {
-  const before = await traces();
-  const { program, inside } = await labUp();
+  const { program, cell, inside } = await labUp();
   assert.ok(
     inside.length >= 5,
     `two directors and an observer run in it (${inside.length} processes)`,
   );
   program.kill('SIGKILL');
   await gone(inside);
-  assert.deepEqual(await traces(), before);
+  assert.deepEqual(await traces(cell), { links: [], namespaces: [], run: [], cells: [] });
 });
 
 test('a lab whose inner process is killed with -9 ends as a whole and says so', async () => {
@@ -36,12 +35,12 @@ test('a lab whose inner process is killed with -9 ends as a whole and says so', 
 });
 
 test('lab down ends what lab up started, from another terminal', async () => {
-  const { program, inside } = await labUp();
+  const { program, cell, inside } = await labUp();
   const ended = new Promise((resolve) => program.once('exit', resolve));
-  assert.match(await command([PROGRAM, 'lab', 'down']), /piranha-lab-[0-9a-f]{4} ended/);
+  assert.match(await command([PROGRAM, 'lab', 'down', cell.name]), /piranha-lab-[0-9a-f]{4} ended/);
   await ended;
   await gone(inside);
-  assert.match(await command([PROGRAM, 'lab', 'down']), /no lab was up/);
+  await assert.rejects(command([PROGRAM, 'lab', 'down', cell.name]), /there is no lab/);
 });
 
 test('Ctrl-C ends a lab that is up, and that is no failure', async () => {
@@ -55,8 +54,11 @@ test('Ctrl-C ends a lab that is up, and that is no failure', async () => {
 });
 
 test('lab shell opens a shell on a node of the running lab', async () => {
-  const { program, inside } = await labUp();
-  const text = await command([PROGRAM, 'lab', 'shell', 'router'], 'ip -br addr show eth0\nexit\n');
+  const { program, cell, inside } = await labUp();
+  const text = await command(
+    [PROGRAM, 'lab', 'shell', 'router', cell.name],
+    'ip -br addr show eth0\nexit\n',
+  );
   assert.match(text, /198\.51\.100\.1\/24/);
   program.kill('SIGKILL');
   await gone(inside);
@@ -79,12 +81,11 @@ test('an ordinary user can run it where the kernel lets users make namespaces', 
 });
 
 test('without a lab, lab shell says so', async () => {
-  await assert.rejects(command([PROGRAM, 'lab', 'shell', 'da']), /no lab is up/);
+  await assert.rejects(command([PROGRAM, 'lab', 'shell', 'da', 'none']), /no lab none/);
 });
 
 /** `piranha lab up`, ready. */
 async function labUp(): Promise<Lab> {
-  const others = findCells().map(({ name }) => name);
   const program = spawn(PROGRAM, ['lab', 'up'], { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   await new Promise<void>((resolve, reject) => {
@@ -96,7 +97,7 @@ async function labUp(): Promise<Lab> {
       reject(new Error(`lab up ended with status ${status}:\n${text}`)),
     );
   });
-  const cell = findCells().find(({ name }) => !others.includes(name));
+  const cell = findCells().find(({ parent }) => parent === program.pid);
   assert.ok(cell !== undefined, 'the lab is found while it lives');
   return { program, cell, inside: processesOf(cell) };
 }
@@ -137,7 +138,7 @@ async function gone(pids: readonly number[]): Promise<void> {
 }
 
 /** What a lab could leave on the machine, by the names that a lab gives. */
-async function traces() {
+async function traces(cell: Cell) {
   const links = await command(['ip', '-o', 'link']);
   const namespaces = await command(['ip', 'netns', 'list']);
   return {
@@ -146,6 +147,6 @@ async function traces() {
       .split('\n')
       .filter((line) => NODES.some((node) => line.startsWith(node))),
     run: readdirSync('/run').filter((name) => name.startsWith('piranha-lab')),
-    cells: findCells().map(({ name }) => name),
+    cells: findCells().filter(({ name }) => name === cell.name),
   };
 }

@@ -86,7 +86,8 @@ export type Cell = {
   readonly keeper: number;
   /** The first process inside. */
   readonly first: number;
-  readonly isOrphan: boolean;
+  /** Who opened it; 1 when that one has died before the kernel was told to tie the two. */
+  readonly parent: number;
 };
 
 /** The cells that live on this machine and are visible to us. */
@@ -103,8 +104,7 @@ export function findCells(): Cell[] {
       (pid) => argvOf(pid)[0] === 'sh' && argvOf(pid).includes(name) && parentOf(pid) === keeper,
     );
     const mode = argv.at(-2) ?? '';
-    if (first !== undefined)
-      cells.push({ name, mode, keeper, first, isOrphan: parentOf(keeper) === 1 });
+    if (first !== undefined) cells.push({ name, mode, keeper, first, parent: parentOf(keeper) });
   }
   return cells;
 }

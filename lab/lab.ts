@@ -17,8 +17,8 @@ const MISUSE = 64;
 const USAGE = `usage: piranha lab                         two real directors and the story of a split brain
        piranha lab run INCIDENT|all [options]  the same fault again and again, counted
        piranha lab up                      the lab without the story, until Ctrl-C or 'lab down'
-       piranha lab shell NODE              a shell on a node of the running lab (${NODES.join(', ')})
-       piranha lab down [--all]            ends what 'lab up' started (--all: every lab of yours)
+       piranha lab shell NODE [NAME]       a shell on a node of the running lab (${NODES.join(', ')})
+       piranha lab down [NAME] [--all]     ends what 'lab up' started (--all: every lab of yours)
 
 incidents:
 ${INCIDENT_NAMES.map((name) => `  ${name.padEnd(11)} ${INCIDENTS[name].about}`).join('\n')}
@@ -138,12 +138,15 @@ function stay(mode: 'tour' | 'up', options: TourOptions): Promise<number> {
   });
 }
 
-function shell([node, ...rest]: readonly string[]): Promise<number> {
+function shell([node, name, ...rest]: readonly string[]): Promise<number> {
   if (node === undefined || rest.length > 0 || !NODES.some((name) => name === node)) {
     throw new Misuse(`which node? One of: ${NODES.join(', ')}`);
   }
-  const cell = findCells().find(({ mode }) => mode !== 'run');
-  if (cell === undefined) throw new Error('no lab is up; start one with: piranha lab up');
+  const cell = findCells().find((each) =>
+    name === undefined ? each.mode !== 'run' : each.name === name,
+  );
+  if (cell === undefined)
+    throw new Error(`no lab ${name ?? 'is up'}; start one with: piranha lab up`);
   const [program = '', ...argv] = enterCell(cell, node, ['sh', '-i']);
   return new Promise((resolve, reject) => {
     const child = spawn(program, argv, {
@@ -156,13 +159,16 @@ function shell([node, ...rest]: readonly string[]): Promise<number> {
   });
 }
 
-async function down(rest: readonly string[], isAll: boolean): Promise<number> {
+/** Without a name: what `lab up` started, and labs whose parent is gone; `--all`: those of runs and tours, too. */
+async function down([name, ...rest]: readonly string[], isAll: boolean): Promise<number> {
   if (rest.length > 0) throw new Misuse(`what is "${rest[0]}"? (piranha lab --help)`);
-  const cells = findCells().filter((cell) => isAll || cell.mode === 'up' || cell.isOrphan);
+  const isMeant = (cell: Cell) =>
+    name === undefined ? isAll || cell.mode === 'up' || cell.parent === 1 : cell.name === name;
+  const cells = findCells().filter(isMeant);
+  if (cells.length === 0 && name !== undefined) throw new Error(`there is no lab ${name}`);
   for (const cell of cells) await end(cell);
-  process.stdout.write(
-    cells.length === 0 ? 'no lab was up\n' : cells.map(({ name }) => `${name} ended\n`).join(''),
-  );
+  const lines = cells.map((cell) => `${cell.name} ended\n`);
+  process.stdout.write(lines.length === 0 ? 'no lab was up\n' : lines.join(''));
   return 0;
 }
 
