@@ -18,8 +18,12 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { command, readProc } from './command.ts';
 
-/** What the cell's first process does before it runs the lab; it stays, to bury the orphans of killed daemons. */
+/**
+ * What the cell's first process does before it runs the lab; it stays, to bury the orphans of killed daemons. Ctrl-C is the
+ * lab's to answer: a trap that does nothing keeps the shell, and unlike an ignored signal is not inherited.
+ */
 const SCRIPT = [
+  'trap : INT',
   'mount -t tmpfs -o mode=755 piranha-lab /run',
   'mkdir -p /run/netns /run/piranha-lab',
   '"$@"; exit $?',

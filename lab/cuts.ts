@@ -32,7 +32,10 @@ export class Cuts {
   #errors = '';
 
   private constructor() {
-    this.#nft = spawn('ip', inNamespace('switch', ['nft', '-i']).slice(1), { stdio: 'pipe' });
+    this.#nft = spawn('ip', inNamespace('switch', ['nft', '-i']).slice(1), {
+      stdio: 'pipe',
+      detached: true,
+    });
     this.#nft.stdout?.on('data', (chunk: Buffer) => {
       if (/^}$/m.test(chunk.toString())) this.#settle();
     });

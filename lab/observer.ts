@@ -50,6 +50,7 @@ export class Observer {
     const eye = join(import.meta.dirname, 'eye.ts');
     this.#eye = spawn(process.execPath, [eye, JSON.stringify(settings)], {
       stdio: ['pipe', 'pipe', 'inherit'],
+      detached: true, // Ctrl-C is for the lab to answer, not for its eyes
     });
     const lines = createInterface({ input: this.#eye.stdout ?? process.stdin });
     lines.on('line', (line) => {
