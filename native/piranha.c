@@ -279,8 +279,8 @@ static napi_value socket_send(napi_env env, napi_callback_info info) {
   View data = bytes(&call, 1, "bytes", 0, MAX_TRANSFER);
   View to = optional_address(&call, 2);
   if (call.refused) return NULL;
-  return answer(&call, sendto(fd, data.data, data.length, MSG_DONTWAIT | MSG_NOSIGNAL, to.data,
-                              (socklen_t)to.length));
+  return answer(&call,
+                sendto(fd, data.data, data.length, MSG_DONTWAIT, to.data, (socklen_t)to.length));
 }
 
 /* recvmmsg(fd, arena, stride, lengths, addresses | undefined): message i lies at i * stride of the
@@ -348,8 +348,7 @@ static napi_value socket_send_many(napi_env env, napi_callback_info info) {
     offset += (size_t)length;
   }
   if (call.refused) return NULL;
-  return answer(&call,
-                sendmmsg(fd, messages, (unsigned)lengths.length, MSG_DONTWAIT | MSG_NOSIGNAL));
+  return answer(&call, sendmmsg(fd, messages, (unsigned)lengths.length, MSG_DONTWAIT));
 }
 
 /* close(fd): from 3 on; standard input, output and error are not ours to close. */

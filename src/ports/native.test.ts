@@ -362,8 +362,11 @@ test('datagrams reach an abstract unix socket by its name', () => {
   assert.equal(kernel.bind(listener, unixAddress(name)), 0);
   assert.equal(kernel.connect(sender, unixAddress(name)), 0);
   assert.equal(kernel.send(sender, Uint8Array.of(7)), 1);
-  assert.equal(kernel.recvmmsg(listener, BYTES, 64, WORDS), 1);
+  const source = new Uint8Array(kernel.addressStride).fill(0xff);
+  assert.equal(kernel.recvmmsg(listener, BYTES, 64, WORDS, source), 1);
   assert.equal(BYTES[0], 7);
+  // The sender has no name, and no rest of an earlier one is left in its place.
+  assert.deepEqual(source, new Uint8Array(kernel.addressStride));
   kernel.close(sender);
   kernel.close(listener);
 });
