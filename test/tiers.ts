@@ -3,7 +3,7 @@
  * A new kind of test is a new row here and nothing else.
  */
 import { existsSync, globSync } from 'node:fs';
-import { obstacle } from '../lab/index.ts';
+import { INCIDENT_NAMES, obstacle } from '../lab/index.ts';
 import type { Job } from './jobs.ts';
 
 export type Tier = {
@@ -64,7 +64,10 @@ export const TIERS: readonly Tier[] = [
     about: 'every incident with two real daemons and real packets; a lab leaves nothing behind',
     atOnce: 1,
     missing: obstacle,
-    jobs: () => testFiles('lab/**/*.root.test.ts', 5 * minute),
+    jobs: () => [
+      ...testFiles('lab/**/*.root.test.ts', 3 * minute),
+      ...INCIDENT_NAMES.map((name) => labRun(name)),
+    ],
   },
 ];
 
@@ -75,6 +78,12 @@ function rootIsMissing(): string | undefined {
 function testFiles(pattern: string, limitMs: number): Job[] {
   const names = globSync(pattern).sort();
   return names.map((name) => ({ name, kind: 'file', argv: [name], limitMs }));
+}
+
+/** Three runs of an incident, side by side; `lab run` fails when one of them ends with a wrong router or two owners. */
+function labRun(name: string): Job {
+  const argv = ['./piranha', 'lab', 'run', name, '--repeat', '3', '--jobs', '3'];
+  return { name: `lab run ${name}`, kind: 'exit', argv, limitMs: 2 * minute };
 }
 
 /** A script that prints TAP counts; no job while it does not exist. */
