@@ -26,7 +26,8 @@ import {
 
 type Options = { readonly rounds: number; readonly loadSeconds: number };
 type Measure = (typeof MEASURES)[number];
-type Samples = Record<DirectorKind, Record<Measure, number[]>>;
+type Figures = Partial<Record<Measure, number[]>>;
+type Samples = Readonly<Record<DirectorKind, Figures>>;
 
 const KINDS: readonly DirectorKind[] = ['piranha', 'keepalived'];
 const MEASURES = [
@@ -55,7 +56,7 @@ function timing(kind: DirectorKind): Timing {
 }
 
 async function measure({ rounds, loadSeconds }: Options): Promise<Samples> {
-  const samples: Samples = { piranha: noSamples(), keepalived: noSamples() };
+  const samples: Samples = { piranha: {}, keepalived: {} };
   const stage = await Stage.build(timing('piranha'));
   for (let round = 0; round < rounds; round++) {
     for (const kind of KINDS) {
@@ -65,7 +66,9 @@ async function measure({ rounds, loadSeconds }: Options): Promise<Samples> {
   }
   for (const kind of KINDS) {
     await stage.recast(timing(kind));
-    samples[kind]['heartbeat lateness under load, ms'].push(
+    note(
+      samples[kind],
+      'heartbeat lateness under load, ms',
       ...(await latenessUnderLoad(stage, loadSeconds)),
     );
   }
@@ -73,26 +76,24 @@ async function measure({ rounds, loadSeconds }: Options): Promise<Samples> {
   return samples;
 }
 
-async function measureRound(
-  stage: Stage,
-  round: number,
-  samples: Samples[DirectorKind],
-): Promise<void> {
+async function measureRound(stage: Stage, round: number, figures: Figures): Promise<void> {
   const { kind } = stage.timing;
   const options = { run: round + 1, seed: round + 1, watchMs: WATCH_MS };
   await stage.clean();
-  samples['start to first heartbeat, ms'].push(await startToHeartbeat(stage));
+  note(figures, 'start to first heartbeat, ms', await startToHeartbeat(stage));
   const death = await stage.run('death', { ...options, quietMs: 200 });
   if (death.overDeadtimeMs !== undefined)
-    samples['takeover over deadtime, ms'].push(death.overDeadtimeMs);
+    note(figures, 'takeover over deadtime, ms', death.overDeadtimeMs);
   const stop = await stage.run('stop', { ...options, quietMs: 200 });
-  samples['outage by a clean stop, ms'].push(stop.outageMs);
+  note(figures, 'outage by a clean stop, ms', stop.outageMs);
   const freeze = await stage.run('freeze', { ...options, quietMs: QUIET_MS[kind] });
-  samples['announcements by a freeze, frames'].push(
+  note(
+    figures,
+    'announcements by a freeze, frames',
     freeze.announcements.da + freeze.announcements.db,
   );
-  samples['resident memory, active, MiB'].push(stage.directors.residentMiB('da'));
-  samples['resident memory, standby, MiB'].push(stage.directors.residentMiB('db'));
+  note(figures, 'resident memory, active, MiB', stage.directors.residentMiB('da'));
+  note(figures, 'resident memory, standby, MiB', stage.directors.residentMiB('db'));
 }
 
 /** keepalived says nothing before it is active, which a lone node is three adverts later. */
@@ -134,29 +135,20 @@ function end(child: ChildProcess): Promise<unknown> {
   return ended;
 }
 
-function noSamples(): Record<Measure, number[]> {
-  const entries = MEASURES.map((name): [Measure, number[]] => [name, []]);
-  const empty = new Map(entries);
-  const of = (name: Measure) => empty.get(name) ?? [];
-  return {
-    [MEASURES[0]]: of(MEASURES[0]),
-    [MEASURES[1]]: of(MEASURES[1]),
-    [MEASURES[2]]: of(MEASURES[2]),
-    [MEASURES[3]]: of(MEASURES[3]),
-    [MEASURES[4]]: of(MEASURES[4]),
-    [MEASURES[5]]: of(MEASURES[5]),
-    [MEASURES[6]]: of(MEASURES[6]),
-  };
+function note(figures: Figures, name: Measure, ...values: readonly number[]): void {
+  const list = figures[name] ?? [];
+  list.push(...values);
+  figures[name] = list;
 }
 
 function print(samples: Samples): void {
-  const rows = [['', 'runs', 'piranha', 'keepalived', 'ratio of medians']];
+  const rows = [['', 'samples', 'piranha', 'keepalived', 'ratio of medians']];
   for (const name of MEASURES) {
-    const ours = spread(samples.piranha[name]);
-    const theirs = spread(samples.keepalived[name]);
+    const ours = spread(samples.piranha[name] ?? []);
+    const theirs = spread(samples.keepalived[name] ?? []);
     rows.push([
       name,
-      String(samples.piranha[name].length),
+      String(samples.piranha[name]?.length ?? 0),
       pair(ours),
       pair(theirs),
       ratio(ours, theirs),

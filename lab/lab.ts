@@ -25,7 +25,7 @@ ${INCIDENT_NAMES.map((name) => `  ${name.padEnd(11)} ${INCIDENTS[name].about}`).
 
 options:
   --repeat N        runs of each incident (1)
-  --jobs N          labs side by side (1; 3 from --repeat 10 on)
+  --jobs N          labs side by side (1; 4 from --repeat 10 on)
   --seed S          seed of the first run (1)
   --json            one JSON record a line, then {"summary": ...}
   --keepalive MS    heartbeat interval (100)
@@ -103,7 +103,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
       incidents: incidentsOf(rest),
       repeat,
       seed: whole('--seed', values.seed, 0),
-      jobs: whole('--jobs', values.jobs ?? (repeat < 10 ? '1' : '3'), 1),
+      jobs: whole('--jobs', values.jobs ?? (repeat < 10 ? '1' : '4'), 1),
       quietMs: whole(
         '--quiet',
         values.quiet ?? (timing.kind === 'keepalived' ? '6500' : '1300'),
