@@ -59,6 +59,8 @@ type Job = {
 
 const MAX_IN_FLIGHT = 1024;
 const TICK_MS = 4;
+/** setTimeout takes 31 bits; one that finds nothing due is armed again. */
+const LONGEST_WAIT_MS = 3_600_000;
 const BATCH_MS = 5;
 const FIRST_WITHIN_MS = 1000;
 
@@ -242,7 +244,7 @@ export class CheckRunner {
     const head = this.#queue.head;
     if (head === undefined || head.dueAt >= this.#timerAt) return;
     clearTimeout(this.#timer);
-    const waitMs = Math.max(TICK_MS, Math.ceil(head.dueAt - now));
+    const waitMs = Math.min(LONGEST_WAIT_MS, Math.max(TICK_MS, Math.ceil(head.dueAt - now)));
     this.#timerAt = now + waitMs;
     this.#timer = setTimeout(() => {
       this.#timerAt = Number.POSITIVE_INFINITY;

@@ -127,6 +127,8 @@ test('H5: load below 1 raises the weight by (W / 2) * cbrt(1 - load), at most te
   assert.equal(loadWeight(100, { configured: 100, load: 0.875 }), 125);
   assert.equal(loadWeight(980, { configured: 100, load: 0.5 }), 980); // to 1000: less than W / 4
   assert.equal(loadWeight(970, { configured: 100, load: 0.5 }), 1000);
+  // The kernel takes no more.
+  assert.equal(loadWeight(60_000, { configured: 20_000, load: 0 }), 65_535);
 });
 
 test('H5: load above 1 lowers it by (W / 2) * cbrt(load - 1), never below the configured weight', () => {
