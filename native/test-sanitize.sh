@@ -6,6 +6,7 @@
 # requests. And because a sanitizer that is not really there reports nothing either, mistakes are
 # put into copies of the source, each of which must be found. Prints TAP; the last line holds the
 # counts.
+# shellcheck disable=SC2086 # commands are kept in variables, as lists of words
 set -u
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(dirname -- "$here")
@@ -74,7 +75,8 @@ suite() {
   count() { sed -n "s/^# $1 \([0-9]*\)\$/\1/p" "$work/log" | tail -n 1; }
   ran=$(count tests) good=$(count pass) left=$(count skipped)
   # Reports of a sanitizer fail the suite whatever the tests themselves say.
-  if [ "$status" -eq 0 ] && [ "${ran:-0}" -gt 0 ] && ! grep -q 'ERROR: .*Sanitizer\|runtime error:' "$work/log"; then
+  if [ "$status" -eq 0 ] && [ "${ran:-0}" -gt 0 ] &&
+    ! grep -q 'ERROR: .*Sanitizer\|runtime error:' "$work/log"; then
     tests=$((tests + ran)) passed=$((passed + good)) skipped=$((skipped + left))
     echo "# $name: $good passed, $left skipped"
     grep '^ok .* # SKIP' "$work/log"
@@ -94,55 +96,62 @@ build() {
   cp "$here/piranha.c" "$here/spawner.c" "$here/spawner-fuzz.c" "$here/build.sh" "$1/native/"
   if [ $# -gt 2 ]; then
     sed -i "$3" "$1/native/piranha.c" "$1/native/spawner.c"
-    if cmp -s "$1/native/piranha.c" "$here/piranha.c" && cmp -s "$1/native/spawner.c" "$here/spawner.c"; then
+    if cmp -s "$1/native/piranha.c" "$here/piranha.c" &&
+      cmp -s "$1/native/spawner.c" "$here/spawner.c"; then
       echo "the mistake is not in the source any more: $3" >"$work/log"
       return 1
     fi
   fi
   SANITIZE=$2 "$1/native/build.sh" "$1" >"$work/log" 2>&1 || return
-  # shellcheck disable=SC2086 # an empty list of flags is none
-  gcc -std=gnu11 -g -O1 ${2:+-fsanitize=$2 -fno-sanitize-recover=all} -Wall -Wextra -Wno-unused-function \
-    -DSOURCE_SHA256='""' "$1/native/spawner-fuzz.c" -o "$1/spawner-fuzz" >>"$work/log" 2>&1
+  gcc -std=gnu11 -g -O1 ${2:+-fsanitize=$2 -fno-sanitize-recover=all} \
+    -Wall -Wextra -Wno-unused-function -DSOURCE_SHA256='""' \
+    "$1/native/spawner-fuzz.c" -o "$1/spawner-fuzz" >>"$work/log" 2>&1
+}
+
+# mistake NAME PATTERN PROGRAM SED-SCRIPT: a copy with this mistake in it must be found out
+mistake() {
+  if build "$work/bad" address "$4"; then
+    case $3 in
+      soak) finds "$1 is found" "$2" $soak "$work/bad/piranha.node" watches ;;
+      fuzz) finds "$1 is found" "$2" "$work/bad/spawner-fuzz" 1000000 1 ;;
+    esac
+  else
+    verdict 1 "$1 is built"
+  fi
 }
 
 # Node itself never gives back one small table of OpenSSL.
 echo 'leak:CRYPTO_malloc' >"$work/suppressions"
 export LSAN_OPTIONS="suppressions=$work/suppressions:print_suppressions=0"
-without_leaks='env ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0'
-sanitized="$without_leaks LD_PRELOAD=$asan PIRANHA_NATIVE_DIRECTORY=$work/good"
-with_leaks="env ASAN_OPTIONS=detect_leaks=1:exitcode=23 LD_PRELOAD=$asan"
+chosen="env ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0"
+chosen="$chosen PIRANHA_NATIVE_DIRECTORY=$work/good"
+tap="$node --test-reporter=tap"
+soak="env ASAN_OPTIONS=detect_leaks=1:exitcode=23 LD_PRELOAD=$asan"
+soak="$soak $node --expose-gc $here/soak.ts"
+growth="$node --expose-gc --max-semi-space-size=1 $here/soak.ts"
 
 build "$work/good" address,undefined
 verdict $? 'the sources build with the sanitizers without a warning'
+for name in native poller udp notify netlink-socket; do
+  file=$root/src/ports/$name.test.ts
+  suite "$name.test.ts on the sanitized addon" $chosen LD_PRELOAD="$asan" $tap "$file"
+done
+suite 'spawner.test.ts on the sanitized spawner' $chosen $tap "$root/src/ports/spawner.test.ts"
+run 'watches and workers come and go without a leak' $soak "$work/good/piranha.node" watches
+run 'a million damaged requests do the spawner no harm' "$work/good/spawner-fuzz" 1000000 1
 
-# shellcheck disable=SC2086 # lists of words
-{
-  for file in native poller udp notify netlink-socket; do
-    suite "$file.test.ts on the sanitized addon" $sanitized $node --test-reporter=tap "$root/src/ports/$file.test.ts"
-  done
-  suite 'spawner.test.ts on the sanitized spawner' $without_leaks PIRANHA_NATIVE_DIRECTORY="$work/good" \
-    $node --test-reporter=tap "$root/src/ports/spawner.test.ts"
-  run 'watches and workers come and go without a leak' \
-    $with_leaks $node --expose-gc "$here/soak.ts" "$work/good/piranha.node" watches
-  run 'a million damaged requests do the spawner no harm' "$work/good/spawner-fuzz" 1000000 "${SEED:-1}"
+build "$work/plain" ''
+verdict $? 'the sources build without the sanitizers'
+run '100,000 calls of every function do not make memory grow' \
+  $growth "$work/plain/piranha.node" growth
 
-  build "$work/plain" ''
-  verdict $? 'the sources build without the sanitizers'
-  growth="$node --expose-gc --max-semi-space-size=1 $here/soak.ts"
-  run '100,000 calls of every function do not make memory grow' $growth "$work/plain/piranha.node" growth
-
-  soak="$with_leaks $node --expose-gc $here/soak.ts"
-  build "$work/leak" address 's/if (--watch->owners == 0) free(watch);/watch->owners--;/' &&
-    finds 'a watch that is never freed is found' 'watch_open' $soak "$work/leak/piranha.node" watches ||
-    verdict 1 'a watch that is never freed is built'
-  build "$work/early" address 's/watch->owners = 2;/watch->owners = 1;/' &&
-    finds 'a watch freed too early is found' 'heap-use-after-free' $soak "$work/early/piranha.node" watches ||
-    verdict 1 'a watch freed too early is built'
-  build "$work/open" address 's/napi_add_async_cleanup_hook(env, watch_environment_ends, [^)]*) == napi_ok/(sizeof \&watch_environment_ends > 0)/' &&
-    finds 'a watch left open by a worker is found' 'ERROR' $soak "$work/open/piranha.node" watches ||
-    verdict 1 'a watch left open by a worker is built'
-  build "$work/over" address 's/if (length - offset - sizeof size < size)/if (length - offset < size)/' &&
-    finds 'an argument read beyond its request is found' 'heap-buffer-overflow' "$work/over/spawner-fuzz" 1000000 1 ||
-    verdict 1 'an argument read beyond its request is built'
-}
+hook='napi_add_async_cleanup_hook(env, watch_environment_ends, [^)]*) == napi_ok'
+mistake 'a watch that is never freed' 'watch_open' soak \
+  's/if (--watch->owners == 0) free(watch);/watch->owners--;/'
+mistake 'a watch freed too early' 'heap-use-after-free' soak \
+  's/watch->owners = 2;/watch->owners = 1;/'
+mistake 'a watch left open by a worker' 'ERROR' soak \
+  "s/$hook/(sizeof \\&watch_environment_ends > 0)/"
+mistake 'an argument read beyond its request' 'heap-buffer-overflow' fuzz \
+  's/if (length - offset - sizeof size < size)/if (length - offset < size)/'
 finish

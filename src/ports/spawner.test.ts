@@ -143,10 +143,17 @@ test('a program that cannot be started fails with the errno', async () => {
     ['/no/such/program', 'ENOENT'],
     ['/dev/null', 'EACCES'],
   ] as const;
+  // A search that passes a directory which is closed to us would end with EACCES.
+  const { PATH } = process.env;
+  process.env.PATH = '/usr/bin:/bin';
+  const own = new ProcessSpawner();
+  process.env.PATH = PATH;
   for (const [program, code] of failures) {
+    const outcome = await own.run({ argv: [program], timeoutMs: 20_000, maxOutput: 0 });
     const error = { operation: 'exec', target: program, code };
-    assert.deepEqual(await run([program]), { kind: 'failed', error });
+    assert.deepEqual(outcome, { kind: 'failed', error });
   }
+  own.close();
 });
 
 test('two hundred programs run at the same time and each gets its own answer', async () => {
