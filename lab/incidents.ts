@@ -5,6 +5,8 @@
  * the run's seed, so that a run can be repeated; what the seed cannot hold still (the phase of heartbeats, the
  * scheduler) is measured instead and stands in the record.
  */
+import { spawn } from 'node:child_process';
+import { cpus } from 'node:os';
 import type { Cuts } from './cuts.ts';
 import type { Directors } from './directors.ts';
 import { now, type Observer, sleep } from './observer.ts';
@@ -15,6 +17,8 @@ export type Scene = {
   readonly directors: Directors;
   readonly keepaliveMs: number;
   readonly deadtimeMs: number;
+  /** How long `load` lasts. */
+  readonly loadMs: number;
   /** 0 <= x < 1, from the seed. */
   random(): number;
   mark(what: string): void;
@@ -26,6 +30,8 @@ export type Incident = {
   readonly startsCold?: true;
   /** Nobody waits for a deadtime in it. */
   readonly isHandover?: true;
+  /** The VIP must not move at all. */
+  readonly isRest?: true;
   play(scene: Scene): Promise<void>;
 };
 
@@ -133,6 +139,19 @@ export const INCIDENTS = {
       scene.directors.start('db');
       await scene.observer.until(({ answering }) => answering.length > 0, 15_000);
       await sleep(2 * scene.deadtimeMs);
+    },
+  },
+  load: {
+    about: 'nothing fails, but every processor is kept busy (--for SECONDS)',
+    isRest: true,
+    async play(scene) {
+      scene.mark('busy');
+      const busy = cpus().map(() =>
+        spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }),
+      );
+      await sleep(scene.loadMs);
+      for (const child of busy) child.kill('SIGKILL');
+      scene.mark('idle');
     },
   },
 } as const satisfies Readonly<Record<string, Incident>>;

@@ -17,6 +17,7 @@ export type RunOrder = {
   }[];
   readonly quietMs: number;
   readonly watchMs: number;
+  readonly loadMs: number;
 };
 
 // Descriptor 3 is a pipe from the process that opened the cell: its end is ours.
@@ -25,8 +26,8 @@ new Socket({ fd: 3 }).on('close', () => process.exit(1)).resume();
 async function runAll(order: RunOrder): Promise<void> {
   const stage = await Stage.build(order.timing);
   for (const { name, run, seed } of order.incidents) {
-    const { quietMs, watchMs } = order;
-    const record = await stage.run(name, { run, seed, quietMs, watchMs });
+    const { quietMs, watchMs, loadMs } = order;
+    const record = await stage.run(name, { run, seed, quietMs, watchMs, loadMs });
     writeSync(1, `${JSON.stringify(record)}\n`);
   }
   await stage.close();

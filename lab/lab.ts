@@ -34,6 +34,7 @@ options:
   --director D      piranha or keepalived (piranha)
   --second-network  a private heartbeat network between the directors
   --quiet MS        silence of announcements before each fault (1300; keepalived 6500)
+  --for SECONDS     how long 'load' lasts (10)
   --watch MS        how long to look on after the last step (1000)
 `;
 
@@ -65,6 +66,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
       deadtime: { type: 'string', default: '300' },
       dialect: { type: 'string', default: 'legacy' },
       director: { type: 'string', default: 'piranha' },
+      for: { type: 'string', default: '10' },
       help: { type: 'boolean', short: 'h', default: false },
       jobs: { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -109,6 +111,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
         values.quiet ?? (timing.kind === 'keepalived' ? '6500' : '1300'),
         0,
       ),
+      loadMs: 1000 * whole('--for', values.for, 1),
       watchMs: whole('--watch', values.watch, 0),
       timing,
     },

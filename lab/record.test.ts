@@ -32,6 +32,7 @@ const EVENTS: readonly LabEvent[] = [
 const FACTS: RunFacts = {
   incident: 'split',
   isHandover: false,
+  isRest: false,
   director: 'piranha',
   keepaliveMs: 100,
   deadtimeMs: 300,
@@ -98,6 +99,7 @@ test('one owner and a router that sends to the other is stale', () => {
     isOneOwner: true,
     isStale: true,
     isCalm: true,
+    isStill: false,
     isGood: false,
   });
   assert.equal(goodAfterMs, undefined);
@@ -127,6 +129,13 @@ test('more than ten announcements by one director are too many', () => {
     recordOf({ ...FACTS, events: [...EVENTS, ...new Array<LabEvent>(count).fill(frame)] }).verdict;
   assert.equal(storm(9).isGood, true);
   assert.deepEqual([storm(10).isCalm, storm(10).isGood], [false, false]);
+});
+
+test('a VIP that moved although nothing had failed is bad, and well only while it stays', () => {
+  assert.equal(recordOf({ ...FACTS, isRest: true }).verdict.isGood, false);
+  const events = EVENTS.filter((event) => event[0] === 'probe' || event[1] < 1000);
+  const { verdict } = recordOf({ ...FACTS, isRest: true, events });
+  assert.deepEqual([verdict.isStill, verdict.isGood], [true, true]);
 });
 
 test('a summary counts the bad runs of each incident and director', () => {

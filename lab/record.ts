@@ -59,7 +59,9 @@ export type Verdict = {
   readonly isStale: boolean;
   /** No director announced more than ten times. */
   readonly isCalm: boolean;
-  /** One owner, not stale, calm. */
+  /** The VIP never moved. */
+  readonly isStill: boolean;
+  /** One owner, not stale, calm; and still, where nothing failed. */
   readonly isGood: boolean;
 };
 
@@ -68,6 +70,7 @@ const CALM_FRAMES = 10;
 export type RunFacts = {
   readonly incident: string;
   readonly isHandover: boolean;
+  readonly isRest: boolean;
   readonly director: string;
   readonly keepaliveMs: number;
   readonly deadtimeMs: number;
@@ -93,7 +96,7 @@ export function recordOf(facts: RunFacts): RunRecord {
     da: countAnnouncements(within, 'da'),
     db: countAnnouncements(within, 'db'),
   };
-  const verdict = judge(facts, answering, announcements);
+  const verdict = judge(facts, { answering, announcements, isStill: owners.length === 1 });
   const takeoverMs = takeover(events, faultAt, endAt);
   const lastStep = Math.max(faultAt, ...marks.map((mark) => mark.at)) - faultAt;
   const good = goodSince(answering, router);
@@ -169,16 +172,17 @@ function routerChanges(facts: RunFacts, events: readonly LabEvent[]): Change<str
 
 function judge(
   facts: RunFacts,
-  answering: readonly Change<readonly Director[]>[],
-  frames: RunRecord['announcements'],
+  seen: Pick<RunRecord, 'answering' | 'announcements'> & { readonly isStill: boolean },
 ): Verdict {
-  const last = answering.at(-1)?.is ?? [];
+  const { isStill, announcements } = seen;
+  const last = seen.answering.at(-1)?.is ?? [];
   const owner = last.length === 1 ? (last[0] ?? null) : null;
   const router = facts.end.router === undefined ? null : nameOf(facts.end.router);
   const isOneOwner = owner !== null && facts.end.owners.includes(owner);
   const isStale = isOneOwner && router !== owner;
-  const isCalm = frames.da <= CALM_FRAMES && frames.db <= CALM_FRAMES;
-  return { owner, router, isOneOwner, isStale, isCalm, isGood: isOneOwner && !isStale && isCalm };
+  const isCalm = announcements.da <= CALM_FRAMES && announcements.db <= CALM_FRAMES;
+  const isGood = isOneOwner && !isStale && isCalm && (isStill || !facts.isRest);
+  return { owner, router, isOneOwner, isStale, isCalm, isStill, isGood };
 }
 
 /** Since when, after the fault, the last stretch of "one answers and the router is on it" lasts. */

@@ -8,6 +8,8 @@ export type Summary = {
   readonly stale: number;
   readonly noSingleOwner: number;
   readonly tooManyFrames: number;
+  /** Runs in which the VIP moved. */
+  readonly moved: number;
   /** Runs in which the observer never looked away for longer than 25 ms: the times below are of these. */
   readonly timed: number;
   readonly outageMs: Spread | undefined;
@@ -43,6 +45,7 @@ export function summarise(records: readonly RunRecord[]): Summary[] {
       stale: group.filter((record) => record.verdict.isStale).length,
       noSingleOwner: group.filter((record) => !record.verdict.isOneOwner).length,
       tooManyFrames: group.filter((record) => !record.verdict.isCalm).length,
+      moved: group.filter((record) => !record.verdict.isStill).length,
       timed: timed.length,
       outageMs: spread(timed.map((record) => record.outageMs)),
       overDeadtimeMs: spread(defined(timed.map((record) => record.overDeadtimeMs))),
@@ -75,6 +78,7 @@ function verdictText({ verdict, goodAfterMs }: RunRecord): string {
   if (verdict.isStale) return `STALE: ${verdict.owner} owns, the router sends to ${verdict.router}`;
   if (!verdict.isOneOwner) return 'NO SINGLE OWNER';
   if (!verdict.isCalm) return 'TOO MANY ANNOUNCEMENTS (more than ten by one director)';
+  if (!verdict.isGood) return 'THE VIP MOVED and nothing had failed';
   const after = goodAfterMs === undefined ? '' : ` ${goodAfterMs} ms after the last step`;
   return `ok: ${verdict.owner} owns, router on it${after}`;
 }
@@ -86,6 +90,7 @@ const COLUMNS: readonly (readonly [string, (summary: Summary) => string])[] = [
   ['stale', (s) => String(s.stale)],
   ['no single owner', (s) => String(s.noSingleOwner)],
   ['too many frames', (s) => String(s.tooManyFrames)],
+  ['VIP moved', (s) => String(s.moved)],
   ['timed', (s) => String(s.timed)],
   ['outage ms', (s) => pair(s.outageMs)],
   ['over deadtime ms', (s) => pair(s.overDeadtimeMs)],

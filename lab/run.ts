@@ -17,6 +17,7 @@ export type RunRequest = {
   readonly jobs: number;
   readonly quietMs: number;
   readonly watchMs: number;
+  readonly loadMs: number;
   readonly timing: Timing;
 };
 
@@ -32,8 +33,8 @@ export async function playAll(
   const records: RunRecord[] = [];
   const cells = Array.from({ length: jobs }, (_, job) => {
     const incidents = all.filter((_, index) => index % jobs === job);
-    const { timing, quietMs, watchMs } = request;
-    return playInCell({ timing, quietMs, watchMs, incidents }, (record) => {
+    const { timing, quietMs, watchMs, loadMs } = request;
+    return playInCell({ timing, quietMs, watchMs, loadMs, incidents }, (record) => {
       records.push(record);
       onRecord(record);
     });

@@ -125,6 +125,7 @@ export class Stage {
       directors: this.directors,
       keepaliveMs: this.timing.keepaliveMs,
       deadtimeMs: this.deadtimeMs,
+      loadMs: options.loadMs ?? 10_000,
       random,
       mark: (what) => marks.push({ at: now(), what }),
     };
@@ -136,6 +137,7 @@ export class Stage {
     return recordOf({
       incident: name,
       isHandover: incident.isHandover ?? false,
+      isRest: incident.isRest ?? false,
       director: this.timing.kind,
       keepaliveMs: this.timing.keepaliveMs,
       deadtimeMs: this.deadtimeMs,
@@ -180,4 +182,6 @@ export type RunOptions = {
   readonly quietMs: number;
   /** How long to watch after the last step. */
   readonly watchMs: number;
+  /** How long `load` lasts (10 s). */
+  readonly loadMs?: number;
 };

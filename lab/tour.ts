@@ -95,6 +95,7 @@ async function play(stage: Stage, screen: Screen): Promise<'good' | 'bad'> {
     return recordOf({
       incident: 'freeze',
       isHandover: false,
+      isRest: false,
       director: stage.timing.kind,
       keepaliveMs: stage.timing.keepaliveMs,
       deadtimeMs: stage.deadtimeMs,
