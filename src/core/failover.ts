@@ -249,7 +249,7 @@ function tick(move: Move, now: Instant): Move {
   const isReleasing = !isActive && wish.afterwards === 'say-stopped' && !wish.isConfirmed;
   const said = say(change(move, { tickAt }), isActive || isReleasing ? 'running' : 'stopped');
   // R1: the attempt to send comes first, so that we answer only while we are trying to say RUNNING.
-  const hasLease = isActive && wish.isConfirmed && (settings?.leaseMs ?? 0) > 0;
+  const hasLease = isActive && (settings?.leaseMs ?? 0) > 0;
   return hasLease ? change(said, {}, { kind: 'extend-lease' }) : said;
 }
 

@@ -10,11 +10,11 @@
  * Contract with the core: core/failover-types.ts.
  */
 import {
-  AssertionError,
   after,
   earliest,
   elapsedMs,
   type Instant,
+  type Milliseconds,
   type Result,
   unreachable,
 } from '../base/index.ts';
@@ -33,6 +33,7 @@ import type { AddressPort, Clock, Poller } from '../ports/index.ts';
 import { Announcer, type AnnouncerPorts } from './announcer.ts';
 import { Converger, type Done } from './converger.ts';
 import { HeartbeatSockets, type OpenHeartbeat } from './heartbeat-sockets.ts';
+import { LeaseKeeper, type LeasePort } from './lease-keeper.ts';
 import { pathsDown } from './links.ts';
 import { MainWatch } from './main-watch.ts';
 import {
@@ -57,6 +58,8 @@ export type CrankPorts = AnnouncerPorts & {
   readonly takeMessages: () => readonly ToWorker[];
   readonly post: (message: FromWorker) => void;
   readonly pulsebeat: Pulsebeat;
+  /** Absent: this kernel keeps no leases. */
+  readonly lease?: LeasePort;
 };
 
 /** A turn at least this often, so that main's lease is looked at and status is fresh. */
@@ -68,6 +71,7 @@ export class Crank {
   readonly #sockets: HeartbeatSockets;
   readonly #converger: Converger;
   readonly #announcer: Announcer;
+  readonly #lease: LeaseKeeper;
   readonly #teller: Teller;
   readonly #mainWatch: MainWatch;
   readonly #counters: PulseCounters = zeroCounters();
@@ -97,6 +101,7 @@ export class Crank {
     this.#converger = new Converger(ports.addresses, plan.vips);
     this.#announcer = new Announcer(ports, plan);
     this.#teller = new Teller(ports.post);
+    this.#lease = new LeaseKeeper(ports.lease, (key, text) => this.#teller.trouble(key, text));
     this.#mainWatch = new MainWatch(now, ports.pulsebeat.mainBeats());
     this.#state = initialState(plan.failover, now);
   }
@@ -112,8 +117,9 @@ export class Crank {
     this.#since = this.#now;
     this.#state = initialState(this.#plan.failover, this.#now);
     this.#ports.addresses.drainEvents();
-    this.#feed({ kind: 'start', now: this.#now, isForcedActive });
+    const hasLiveLease = this.#lease.adopt(this.#leaseMs);
     this.#lookAtKernel();
+    this.#feed({ kind: 'start', now: this.#now, isForcedActive, hasLiveLease });
     this.#workOff();
     this.#publish();
   }
@@ -122,13 +128,14 @@ export class Crank {
   turn(): boolean {
     const { clock, poller, pulsebeat, addresses, doorbellFd } = this.#ports;
     const coreDueAt = wakeAt(this.#state);
-    const fds = [...this.#sockets.fds, addresses.eventFd, doorbellFd];
+    const fds = [...this.#sockets.fds, ...this.#lease.fds, addresses.eventFd, doorbellFd];
     const readable = poller.wait(fds, Math.max(0, elapsedMs(clock.now(), this.#dueAt())));
     this.#now = clock.now();
     this.#noticeLateness(coreDueAt);
     this.#sockets.drain((path, { from, bytes }) => {
       this.#hear({ kind: 'datagram', now: this.#now, path, from, bytes });
     });
+    if (this.#lease.fds.some((fd) => readable.includes(fd))) this.#lease.look();
     // While a long wish is worked off, its own events would be all there is to see.
     if (!this.#converger.isBusy && readable.includes(addresses.eventFd)) this.#drainKernelEvents();
     if (readable.includes(doorbellFd)) for (const m of this.#ports.takeMessages()) this.#obey(m);
@@ -184,10 +191,17 @@ export class Crank {
     this.#teller.trouble('observe', observed.ok ? undefined : portErrorText(observed.error));
     if (!observed.ok) return;
     this.#announcer.replaceLinks(observed.value.links);
+    this.#lease.install(this.#plan.failover.vips, observed.value.links, this.#leaseMs);
     const down = pathsDown(this.#plan.failover.paths, observed.value);
     if (down.join() === this.#linksDown.join()) return;
     this.#linksDown = down;
     this.#feed({ kind: 'links', now: this.#now, down });
+  }
+
+  /** No partner to be safe from: no lease. */
+  get #leaseMs(): Milliseconds {
+    const { paths, dialect, extended } = this.#plan.failover;
+    return paths.length === 0 || dialect === 'legacy' ? 0 : (extended?.leaseMs ?? 0);
   }
 
   #obey(message: ToWorker): void {
@@ -218,8 +232,8 @@ export class Crank {
     this.#plan = plan;
     this.#converger.replaceVips(plan.vips);
     this.#announcer.replacePlan(plan);
-    this.#feed({ kind: 'settings', now: this.#now, settings: plan.failover });
     this.#lookAtKernel();
+    this.#feed({ kind: 'settings', now: this.#now, settings: plan.failover });
     this.#ports.post({ kind: 'reloaded' });
   }
 
@@ -299,13 +313,15 @@ export class Crank {
         this.#note(effect.note);
         return;
       case 'extend-lease':
+        if (!this.#lease.extend()) this.#feed({ kind: 'lease', now: this.#now, isAlive: false });
+        return;
       case 'ask-segment':
       case 'verify':
-        // Only of the extended dialect, which the plan does not turn on.
-        throw new AssertionError(`the crank cannot ${effect.kind}`);
+        return; // nobody is asked: no witness is known
       case 'exit':
         this.#isOver = true;
         this.#hasNews = true;
+        this.#lease.remove();
         return;
       default:
         unreachable(effect);
@@ -321,6 +337,9 @@ export class Crank {
 
   #converge(wish: number, role: 'active' | 'standby'): void {
     this.#hasNews = true;
+    // Gate first, then the address: raised under a lease, lowered behind a closed gate.
+    if (role === 'active') this.#lease.acquire();
+    else this.#lease.drop();
     this.#done(this.#converger.want(wish, role));
   }
 
@@ -341,6 +360,7 @@ export class Crank {
     this.#hasNews = false;
     this.#toldAt = this.#now;
     const { refusal } = this.#converger;
+    const lease = this.#lease.status();
     const snapshot: PulseSnapshot = {
       at: this.#now,
       role: roleOf(this.#state),
@@ -350,6 +370,7 @@ export class Crank {
       partnerSaid: this.#state.partnerSaid,
       heardAt: this.#heardAt,
       linksDown: this.#linksDown,
+      ...(lease !== undefined && { lease }),
       counters: this.#counters,
     };
     this.#ports.post({ kind: 'snapshot', snapshot });

@@ -4,11 +4,14 @@ import { err, ok, type Result } from '../base/index.ts';
 import { type Problem, parseSettings } from '../config/index.ts';
 import type { Settings } from '../model/index.ts';
 import { systemNames } from '../ports/index.ts';
+import { digestText } from '../wire/index.ts';
 import { systemErrorText } from './sentences.ts';
 
 export type LoadedSettings = {
   readonly settings: Settings;
   readonly warnings: readonly string[];
+  /** Of the text: how two directors compare their files without sending them. */
+  readonly configDigest: string;
 };
 
 /** Reads and judges `file`; the error is one line a problem, each naming the file and where in it. */
@@ -24,7 +27,7 @@ export function loadSettings(file: string): Result<LoadedSettings, readonly stri
     problems.filter((problem) => problem.severity === severity).map(problemText);
   return settings === undefined
     ? err(textsOf('error'))
-    : ok({ settings, warnings: textsOf('warning') });
+    : ok({ settings, warnings: textsOf('warning'), configDigest: digestText(text) });
 }
 
 /** `lvs.cf:31:5: unknown directive ...`; without a place when the file as a whole is meant. */

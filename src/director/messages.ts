@@ -8,6 +8,7 @@
 import type { Instant, Milliseconds } from '../base/index.ts';
 import type { DropReason, Note } from '../core/index.ts';
 import type { PathName, PortError, Reason, Role } from '../model/index.ts';
+import type { LeaseStatus } from './lease-keeper.ts';
 import type { PulsePlan } from './plan.ts';
 
 /** Given to the worker at its start. */
@@ -62,6 +63,8 @@ export type PulseSnapshot = {
   /** The last valid heartbeat of the partner. */
   readonly heardAt: { readonly [path in PathName]?: Instant };
   readonly linksDown: readonly PathName[];
+  /** Absent: no lease is kept. */
+  readonly lease?: LeaseStatus;
   readonly counters: PulseCounters;
 };
 

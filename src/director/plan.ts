@@ -8,8 +8,15 @@
  *
  * Source: piranha 0.8.6 behaviour (docs/protocol.md, "which node am I"); lvs.cf(5).
  */
-import { err, type IpAddress, ok, type Result } from '../base/index.ts';
-import type { FailoverSettings, Path } from '../core/index.ts';
+import {
+  err,
+  type IpAddress,
+  type MacAddress,
+  type Milliseconds,
+  ok,
+  type Result,
+} from '../base/index.ts';
+import type { ExtendedSettings, FailoverSettings, Path } from '../core/index.ts';
 import {
   floatingAddresses,
   type KernelAddresses,
@@ -25,6 +32,13 @@ export type PulsePlan = {
   readonly heartbeatPort: number;
 };
 
+/** Who we are in this life, beside what the file says; the same through all reloads but for keys and digest. */
+export type Identity = {
+  readonly incarnation: number;
+  readonly keys: readonly Uint8Array[];
+  readonly configDigest: string;
+};
+
 /** What can be decided before anything is touched. */
 export type StartDecision = { readonly node: Node; readonly plan: PulsePlan };
 
@@ -36,8 +50,10 @@ export function decideStart(input: {
   readonly settings: Settings;
   readonly observed: KernelAddresses;
   readonly missingCapabilities: readonly string[];
+  /** Absent: the legacy dialect only. */
+  readonly identity?: Identity;
 }): Result<StartDecision, string> {
-  const { settings, observed, missingCapabilities } = input;
+  const { settings, observed, missingCapabilities, identity } = input;
   const { file } = settings;
   if (settings.service === 'fos') {
     return err(`${file}: service = fos: this pulse fails over lvs services only`);
@@ -69,7 +85,9 @@ export function decideStart(input: {
   if (node === 'backup' && !settings.backupActive) {
     return err(`${file}: backup node marked inactive, exiting`);
   }
-  return ok({ node, plan: pulsePlan(settings, node) });
+  const tooLong = leaseTooLong(settings);
+  if (tooLong !== undefined) return err(tooLong);
+  return ok({ node, plan: pulsePlan(settings, node, identity && { identity, observed }) });
 }
 
 /** The node whose address one of our interfaces carries; the primary's is asked first, as the original does. */
@@ -80,8 +98,15 @@ export function decideNode(settings: Settings, observed: KernelAddresses): Node 
   return isLocal(settings.backup) ? 'backup' : undefined;
 }
 
-export function pulsePlan(settings: Settings, node: Node): PulsePlan {
+export function pulsePlan(
+  settings: Settings,
+  node: Node,
+  life?: { readonly identity: Identity; readonly observed: KernelAddresses },
+): PulsePlan {
   const vips = floatingAddresses(settings);
+  const asksWitnesses = settings.verify !== 'off';
+  const refreshMs = (settings.announceRefreshSeconds ?? 60) * 1000;
+  const isExtended = life !== undefined && settings.dialect === 'auto';
   return {
     failover: {
       node,
@@ -92,9 +117,61 @@ export function pulsePlan(settings: Settings, node: Node): PulsePlan {
       failback: settings.failback,
       monitorLinks: settings.monitorLinks,
       vips: vips.map((vip) => vip.address),
+      verification: { asksWitnesses, refreshMs },
+      ...(isExtended && { extended: extendedSettings(settings, vips, life) }),
     },
     vips,
     heartbeatPort: settings.heartbeatPort,
+  };
+}
+
+/** Half a claim's time for each way and back on a LAN, with room for a scheduler. */
+const SETTLE_MS: Milliseconds = 20;
+/** Jitter of the renewal, and one jiffy of the slowest kernel (HZ=100). */
+const LEASE_MARGIN_MS: Milliseconds = 20;
+/** Twice 500 ppm, the rate by which two clocks may differ. */
+const CLOCK_RATE = 0.001;
+
+/**
+ * The longest lease that is safe: it has ended when the partner, having lost the last heartbeat before our freeze,
+ * raises the VIPs. As long as that, because deadtime minus lease is the outage of a freeze.
+ */
+export function longestLeaseMs({
+  keepaliveMs,
+  deadtimeMs,
+}: Pick<Settings, 'keepaliveMs' | 'deadtimeMs'>): Milliseconds {
+  const intervalMs = Math.min(keepaliveMs, deadtimeMs / 6);
+  return Math.floor(deadtimeMs - intervalMs - LEASE_MARGIN_MS - CLOCK_RATE * deadtimeMs);
+}
+
+function leaseTooLong(settings: Settings): string | undefined {
+  const { leaseMs, file } = settings;
+  const longestMs = longestLeaseMs(settings);
+  if (leaseMs === undefined || leaseMs <= longestMs) return undefined;
+  const why = 'the partner would take over while the lease still lives';
+  return `${file}: lease_ms ${leaseMs} is too long: ${why}; at most ${longestMs} with these timers`;
+}
+
+function extendedSettings(
+  settings: Settings,
+  vips: readonly Vip[],
+  { identity, observed }: { readonly identity: Identity; readonly observed: KernelAddresses },
+): ExtendedSettings {
+  const devices = [...new Set(vips.map(({ device }) => device))].sort();
+  const linkAddresses = devices.flatMap((device): readonly MacAddress[] => {
+    const mac = observed.links.find(({ name }) => name === device)?.mac;
+    return mac === undefined ? [] : [mac];
+  });
+  return {
+    incarnation: identity.incarnation,
+    settleMs: SETTLE_MS,
+    delayMs: SETTLE_MS / 4,
+    leaseMs: settings.leaseMs ?? Math.max(0, longestLeaseMs(settings)),
+    keys: identity.keys,
+    serialNo: settings.serialNo,
+    configDigest: identity.configDigest,
+    linkAddresses,
+    hasWitness: false,
   };
 }
 

@@ -12,6 +12,7 @@ import {
   LinuxPoller,
   openAddressPort,
   openHeartbeatSocket,
+  openLease,
   openPacketSocket,
   setRealtime,
   setThreadName,
@@ -51,7 +52,9 @@ function run({ plan, shared, doorbellFd }: WorkerSetup): void {
     post({ kind: 'refused', error: addresses.error });
     return;
   }
+  const lease = openLease(clock);
   const crank = new Crank(plan, {
+    ...(lease.ok && { lease: lease.value }),
     clock,
     poller,
     addresses: addresses.value,
