@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import test from 'node:test';
-import { fuzzConfig } from '../src/config/fuzz.ts';
+
 import {
   formatDocument,
+  fuzzConfig,
   normaliseDocument,
   parseDocument,
   parseSettings,

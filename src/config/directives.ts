@@ -3,33 +3,35 @@
  * goes. The tolerant reader, the strict verdict, the suggestions and the test of docs/lvs.cf.md all read this table;
  * nothing else knows a directive's name.
  *
- * Defaults are those of Piranha 0.8.6 (lvs.cf(5), and its parser where the man page is wrong), `hard_shutdown` excepted:
- * one failed monitor no longer takes every service down. A directive marked `ours` is unknown to it.
+ * Defaults are those of Piranha 0.8.6 (lvs.cf(5), and its parser where the man page is wrong); only `hard_shutdown`
+ * differs: one failed monitor no longer takes every service down. A directive marked `ours` is unknown to it.
  */
 import type { IpAddress } from '../base/index.ts';
 import type { DataPlane, Dialect, Failback, ForwardingMethod, Scheduler } from '../model/index.ts';
-import type { Word } from './document.ts';
-import type { Place } from './problem.ts';
 import {
-  BOOLEAN,
   BRACKETED_LIST,
-  choice,
   DEVICE,
   type FloatingAddress,
   HOST,
   HOST_DEVICE,
   HOST_LIST,
   type HostList,
-  integer,
   LITERAL,
-  LOW_OCTET,
   NETMASK,
   type Netmask,
-  NON_ZERO,
   OWN_HOST,
+  PERSISTENCE_MASK,
+} from './address-values.ts';
+import type { Word } from './document.ts';
+import type { Place, Places } from './problem.ts';
+import {
+  BOOLEAN,
+  choice,
+  integer,
+  LOW_OCTET,
+  NON_ZERO,
   ours,
   PATH,
-  PERSISTENCE_MASK,
   PORT,
   PORT_NUMBER,
   type StrictKind,
@@ -49,40 +51,6 @@ export type Directive<D> = {
   readonly unused?: string;
   readonly read: (words: readonly Word[], reader: ValueReader, draft: D) => void;
 };
-
-/**
- * Where each directive of a section was last set. A list that is searched, not a Map: a section has a dozen entries, a
- * file ten thousand sections, and as many maps cost a third of the time to read it (bench/config.ts).
- */
-export class Places {
-  readonly #keys: string[] = [];
-  readonly #lines: number[] = [];
-  readonly #columns: number[] = [];
-
-  get(key: string): Place | undefined {
-    const index = this.#keys.indexOf(key);
-    const line = this.#lines[index];
-    const column = this.#columns[index];
-    if (line === undefined || column === undefined) return undefined;
-    return { line, column, length: key.length };
-  }
-
-  has(key: string): boolean {
-    return this.#keys.includes(key);
-  }
-
-  set(key: string, line: number, column: number): void {
-    const found = this.#keys.indexOf(key);
-    const index = found < 0 ? this.#keys.length : found;
-    this.#keys[index] = key;
-    this.#lines[index] = line;
-    this.#columns[index] = column;
-  }
-
-  keys(): readonly string[] {
-    return this.#keys;
-  }
-}
 
 /** What has been read of the directives outside of every section. Absent: not set. */
 export type GlobalDraft = {
@@ -208,6 +176,8 @@ const seconds = (min: number, max: number) => integer({ min, max, unit: 'seconds
 const milliseconds = (min: number, max: number) =>
   ours(integer({ min, max, unit: 'milliseconds' }));
 
+const DATA_PLANES = ['auto', 'ipvs', 'nftables', 'none'] as const;
+
 /** Why shared SCSI directives have no effect. */
 export const SHARED_SCSI = 'shared SCSI reservations are not supported';
 
@@ -248,7 +218,7 @@ export const GLOBAL_DIRECTIVES = table<GlobalDraft>([
   row('deadtime_ms', milliseconds(20, DAY * 1000), (d, v) => { d.deadtimeMs = v; }),
   row('failback', ours(choice(['none', 'auto'])), (d, v) => { d.failback = v; }, { default: 'none' }),
   row('dialect', ours(choice(['auto', 'legacy'])), (d, v) => { d.dialect = v; }, { default: 'auto' }),
-  row('dataplane', ours(choice(['auto', 'ipvs', 'nftables', 'none'])), (d, v) => { d.dataPlane = v; }, { default: 'auto' }),
+  row('dataplane', ours(choice(DATA_PLANES)), (d, v) => { d.dataPlane = v; }, { default: 'auto' }),
   row('announce_refresh', ours(seconds(0, DAY)), (d, v) => { d.announceRefresh = v; }, { default: '60' }),
   row('verify', ours(choice(['off', 'gateway', 'hosts'])), (d, v) => { d.verify = v; }, { default: 'gateway' }),
   row('verify_hosts', HOST_LIST, (d, v) => { d.verifyHosts = v; }),

@@ -86,11 +86,12 @@ function pick<T>(dice: Dice, choices: readonly T[]): T | undefined {
   return choices[dice(choices.length)];
 }
 
+// biome-ignore format: a table
 const VALUES = [
   '1', '0', '5', '010', '0x1F', '-1', '99999999999999999999', '10.0.0.1', '10.9.9.9 eth0:1', 'fd77::1', '0.0.0.0',
   '255.255.255.0', '64', '"a b"', "'a b'", '"a" ', '""', '"', 'a b', '#x', '1 # c', 'nat', 'direct', 'tunnel', 'udp',
   'wlc', 'auto', 'hosts', '[ a b ]', 'web', '',
-] as const; // biome-ignore format: a table
+] as const;
 const KEYS = [
   ...GLOBAL_DIRECTIVES.keys(),
   ...VIRTUAL_DIRECTIVES.keys(),
@@ -110,9 +111,11 @@ function invent(dice: Dice): string {
   return lines.join('\n');
 }
 
+// biome-ignore format: a table
 const SNIPPETS = [
-  '', ' ', '\t', '\n', '\r\n', '\r', '"', "'", '=', ' = ', '#', '{', '}', '\0', '\v', 'é', '\ud800', '0x', '.', ':', '9',
-] as const; // biome-ignore format: a table
+  '', ' ', '\t', '\n', '\r\n', '\r', '"', "'", '=', ' = ', '#', '{', '}', '\0', '\v', 'é',
+  '\ud800', '0x', '.', ':', '9',
+] as const;
 
 /** Up to three places where a few characters are replaced by others. */
 function mutate(dice: Dice, text: string): string {

@@ -18,6 +18,7 @@ export {
   type SectionPath,
   setDirective,
 } from './edit.ts';
+export { type FuzzCounts, fuzzConfig } from './fuzz.ts';
 export { normaliseDocument } from './normalise.ts';
 export { outline, type Section } from './outline.ts';
 export { checkDocument, type ParseOptions, parseSettings, type Verdict } from './parse.ts';

@@ -89,6 +89,45 @@ export type Place = { readonly line: number; readonly column: number; readonly l
 
 export const WHOLE_FILE: Place = { line: 0, column: 0, length: 0 };
 
+/**
+ * Where each directive of a section was last set. A list that is searched, not a Map: a section has a dozen entries, a
+ * file ten thousand sections, and as many maps cost a third of the time to read it (bench/config.ts).
+ */
+export class Places {
+  readonly #keys: string[] = [];
+  readonly #lines: number[] = [];
+  readonly #columns: number[] = [];
+
+  get(key: string): Place | undefined {
+    const index = this.#keys.indexOf(key);
+    const line = this.#lines[index];
+    const column = this.#columns[index];
+    if (line === undefined || column === undefined) return undefined;
+    return { line, column, length: key.length };
+  }
+
+  has(key: string): boolean {
+    return this.#keys.includes(key);
+  }
+
+  set(key: string, line: number, column: number): void {
+    const found = this.#keys.indexOf(key);
+    const index = found < 0 ? this.#keys.length : found;
+    this.#keys[index] = key;
+    this.#lines[index] = line;
+    this.#columns[index] = column;
+  }
+
+  keys(): readonly string[] {
+    return this.#keys;
+  }
+}
+
+/** Where a section sets `key`; the whole file when it does not. */
+export function placeOf(draft: { readonly places: Places }, key: string): Place {
+  return draft.places.get(key) ?? WHOLE_FILE;
+}
+
 /** A thousand are enough to see that a file is not an lvs.cf. */
 export const MAX_PROBLEMS = 1000;
 

@@ -9,7 +9,6 @@ import {
   FORMER_KEYS,
   GLOBAL_DIRECTIVES,
   type GlobalDraft,
-  Places,
   SERVER_DIRECTIVES,
   type ServerDraft,
   SHARED_SCSI,
@@ -23,7 +22,7 @@ import {
   type SyntaxFault,
   type Word,
 } from './document.ts';
-import { type ProblemList, shorten, WHOLE_FILE } from './problem.ts';
+import { Places, type ProblemList, shorten, WHOLE_FILE } from './problem.ts';
 import { nearest } from './suggest.ts';
 import { hasControlCharacter, type Lookups, ValueReader } from './values.ts';
 

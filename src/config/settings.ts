@@ -9,10 +9,10 @@ import {
   type Milliseconds,
 } from '../base/index.ts';
 import type { Origin, RealServer, Settings, Vip, VirtualService } from '../model/index.ts';
+import { type FloatingAddress, type Netmask, netmaskLength } from './address-values.ts';
 import type { GlobalDraft, ServerDraft, VirtualDraft } from './directives.ts';
 import type { Place, ProblemList } from './problem.ts';
 import type { Drafts } from './read.ts';
-import { type FloatingAddress, type Netmask, netmaskLength } from './values.ts';
 
 /** What `settings` is built with. */
 type Builder = { readonly file: string; readonly problems: ProblemList };
