@@ -29,9 +29,14 @@ export class Hooks {
   }
 
   run(hook: 'active' | 'inactive'): void {
-    const command = this.commands[hook]?.trim();
-    if (command === undefined || command === '') return;
-    this.#queue.push({ name: `${hook}_cmd`, command });
+    this.runCommand(`${hook}_cmd`, this.commands[hook] ?? '');
+  }
+
+  /** `name` is for the log; an empty command is none. */
+  runCommand(name: string, text: string): void {
+    const command = text.trim();
+    if (command === '') return;
+    this.#queue.push({ name, command });
     if (this.#queue.length > LONGEST_QUEUE) {
       const left = this.#queue.shift();
       this.#log(`${left?.name} left out: ${LONGEST_QUEUE} role changes wait for slow hooks`);

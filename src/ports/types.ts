@@ -116,8 +116,11 @@ export type ObservedService = {
 /** A data plane: IPVS, or nftables where the kernel has none. The same rows, the same plan. */
 export interface TablePort {
   readonly plane: 'ipvs' | 'nftables';
-  observe(): Result<readonly ObservedService[], PortError>;
+  observe(): Answer<Result<readonly ObservedService[], PortError>>;
   /** In order; one entry per operation, undefined where it succeeded. */
-  apply(operations: readonly TableOperation[]): readonly (PortError | undefined)[];
+  apply(operations: readonly TableOperation[]): Answer<readonly (PortError | undefined)[]>;
   close(): void;
 }
+
+/** At once (IPVS, over netlink) or after an outside program has run (nftables). */
+type Answer<T> = T | Promise<T>;
