@@ -63,6 +63,12 @@ test('C4 fmt is stable on any text', () => {
   );
 });
 
+test('fmt does not indent a hostile file for ever', () => {
+  const formatted = format('a b {\n'.repeat(10_000));
+  assert.ok(formatted.length < 250_000);
+  assert.equal(format(formatted), formatted);
+});
+
 test('C4 what 0.8.6 took it takes after fmt, and it means the same', () => {
   const text = 'primary=10.0.0.1\nvirtual a {\naddress = 10.9.9.9   eth0:1\nsend = "a" b"\n} x\n';
   assert.equal(

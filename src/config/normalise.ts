@@ -6,6 +6,9 @@
  */
 import { type Document, parseStatement, type Statement, type Word } from './document.ts';
 
+/** Two levels are right; a hostile file of a million openings must not become a triangle. */
+const MAX_DEPTH = 4;
+
 /** The document, normalised. Doing it twice changes nothing more. */
 export function normaliseDocument(document: Document): Document {
   let depth = 0;
@@ -13,7 +16,7 @@ export function normaliseDocument(document: Document): Document {
     const text = line.replace(/[ \t\r\n]+$/, '');
     const statement = parseStatement(text);
     if (statement.kind === 'close') depth = Math.max(0, depth - 1);
-    const formatted = formatStatement(text, statement, '    '.repeat(depth));
+    const formatted = formatStatement(text, statement, '    '.repeat(Math.min(depth, MAX_DEPTH)));
     if (statement.kind === 'open') depth++;
     return `${formatted}\n`;
   });

@@ -24,6 +24,8 @@ export function parseCInt(text: string): number | undefined {
   const match = INTEGER.exec(text);
   if (match === null) return undefined;
   const [, sign, digits = ''] = match;
+  // Far beyond 64 bits the digits do not matter, and a BigInt of a million digits takes minutes.
+  if (digits.length > 1000) return sign === '-' ? 0 : -1;
   const isOctal = digits.length > 1 && /^0[0-7]+$/.test(digits);
   const magnitude = BigInt(isOctal ? `0o${digits}` : digits);
   const value = sign === '-' ? -magnitude : magnitude;

@@ -131,6 +131,9 @@ export function placeOf(draft: { readonly places: Places }, key: string): Place 
 /** A thousand are enough to see that a file is not an lvs.cf. */
 export const MAX_PROBLEMS = 1000;
 
+/** Characters of a sentence: a value that it quotes may be a megabyte. */
+const MAX_MESSAGE = 400;
+
 /** Collects problems in the order of their lines; bounded, because a hostile file has a million. */
 export class ProblemList {
   readonly #file: string;
@@ -199,15 +202,15 @@ export class ProblemList {
       column: place.column,
       length: place.length,
       found: shorten(this.#textAt(place)),
-      message,
-      ...(suggestion === undefined ? {} : { suggestion }),
+      message: shorten(message, MAX_MESSAGE),
+      ...(suggestion === undefined || suggestion.length > MAX_MESSAGE ? {} : { suggestion }),
     });
   }
 }
 
-/** At most 80 characters, control characters shown as `\x07`, so that a sentence stays one line. */
-export function shorten(text: string): string {
-  const cut = text.length > 80 ? `${text.slice(0, 79)}…` : text;
+/** At most `limit` characters, control characters shown as `\x07`, so that a sentence stays one line. */
+export function shorten(text: string, limit = 80): string {
+  const cut = text.length > limit ? `${text.slice(0, limit - 1)}…` : text;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   return cut.replace(/[\x00-\x1f\x7f]/g, (character) =>
     character === '\t'

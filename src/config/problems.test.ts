@@ -143,6 +143,8 @@ test('a hostile file gets a bounded answer', () => {
   assert.equal(endless.at(-1)?.code, 'too-many-problems');
   const [huge] = problemsOf('#'.repeat(MAX_FILE_LENGTH + 1));
   assert.equal(huge?.code, 'too-large');
+  const value = only(inGlobal(`network = ${'n'.repeat(1_000_000)}`));
+  assert.ok(value.message.length <= 400 && value.found.length <= 80);
   const long = only(inGlobal(`${'k'.repeat(100_000)} = 1`));
   assert.ok(long.message.length < 200);
 });

@@ -36,12 +36,12 @@ export function buildSettings(
   if (global.primary === undefined) return undefined;
   return {
     file,
-    ...partner(global, global.primary),
-    ...timers(global),
     serialNo: global.serialNo ?? 0,
     service: global.service ?? 'lvs',
     primary: global.primary,
+    ...partner(global, global.primary),
     heartbeatPort: global.heartbeatPort ?? 539,
+    ...timers(global),
     network: global.network ?? 'nat',
     ...(natRouter === undefined ? {} : { natRouter }),
     monitorLinks: global.monitorLinks ?? false,

@@ -151,6 +151,7 @@ test('C2 integers are read by strtol, without a range; booleans are 0 or 1', () 
     ['keepalive = 0x\n', '1: integer expected'],
     ['keepalive = 1.5\n', '1: integer expected'],
     ['keepalive = 99999999999999999999999\n', 'accepted'],
+    [`keepalive = ${'9'.repeat(2_000_000)}\n`, 'accepted'],
     ['heartbeat_port = 70000\n', 'accepted'],
     ['monitor_links = 7\n', 'accepted'],
     ['backup_active = 01\n', 'accepted'],
