@@ -11,6 +11,7 @@ import test from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { concatBytes, fromHex, instant, ip, toHex } from '../src/base/index.ts';
+import { fuzzChecks } from '../src/checks/index.ts';
 import { formatDocument, parseDocument, parseSettings } from '../src/config/index.ts';
 import { type FailoverState, initialState, roleOf, step, wakeAt } from '../src/core/index.ts';
 import { decodeHeartbeat } from '../src/wire/index.ts';
@@ -23,6 +24,7 @@ const collect = garbageCollector();
 const DATAGRAMS = 600_000;
 const MESSAGES = 320_000;
 const FILES = 80_000;
+const ANSWERS = 300_000;
 
 const primary = ip('198.51.100.11');
 const backup = ip('198.51.100.12');
@@ -67,6 +69,17 @@ test(`${FILES} mutated lvs.cf files: a verdict each, and every byte kept`, () =>
     assert.equal(settings === undefined, isRefused, JSON.stringify(text));
     assert.equal(formatDocument(parseDocument(text, 'lvs.cf')), text);
   });
+});
+
+test(`${ANSWERS} hostile answers of real servers: a verdict with a reason each`, () => {
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  const { plays, up } = fuzzChecks(ANSWERS, seed);
+  assert.equal(plays, ANSWERS);
+  assert.ok(up > ANSWERS / 20 && up < ANSWERS / 2, `${up} up`);
+  collect();
+  const grownBytes = process.memoryUsage().heapUsed - before;
+  assert.ok(grownBytes < 4_000_000, `memory grew by ${grownBytes} bytes (seed ${seed})`);
 });
 
 function director(node: 'primary' | 'backup', isActive: boolean): FailoverState {

@@ -5,9 +5,16 @@
  *
  * Entries: `fuzzChecks` for everything that is judged without a socket (http, send and expect, smtp, dns, programs),
  * `fuzzTls` for servers that answer a TLS greeting with garbage, over real sockets. Both repeat exactly from a seed.
+ *
+ *     node src/checks/fuzz.ts [--count 1000000] [--tls 2000] [--seed 140414]
+ *
+ * prints a line for each: plays, up, down by reason, time, growth of live memory.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { assert, concatBytes, fromHex, ip, utf8 } from '../base/index.ts';
 import { makeCheck, PROBE_FAILURES, type ProbeFailure, type Verdict } from '../model/index.ts';
 import type { SpawnOutcome } from '../ports/index.ts';
@@ -226,3 +233,38 @@ class Dice {
     return Uint8Array.from({ length }, () => this.below(256));
   }
 }
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      count: { type: 'string', default: '1000000' },
+      tls: { type: 'string', default: '2000' },
+      seed: { type: 'string', default: '140414' },
+    },
+  });
+  const seed = Number(values.seed);
+  const runs: readonly (readonly [string, () => FuzzTally | Promise<FuzzTally>])[] = [
+    ['answers', () => fuzzChecks(Number(values.count), seed)],
+    ['TLS greetings', () => fuzzTls(Number(values.tls), seed)],
+  ];
+  for (const [name, run] of runs) {
+    const [before, began] = [liveKib(), performance.now()];
+    const { plays, up, down } = await run();
+    const reasons = Array.from(down, ([reason, count]) => `${reason} ${count}`).join(', ');
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    const grown = liveKib() - before;
+    console.log(
+      `${plays} ${name}: up ${up}, ${reasons}; ${seconds} s, memory grew by ${grown} KiB`,
+    );
+  }
+}
+
+/** What is left after a collection. */
+function liveKib(): number {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  if (typeof collect === 'function') collect();
+  return Math.round(process.memoryUsage().heapUsed / 1024);
+}
+
+if (import.meta.main) await main();
