@@ -127,7 +127,7 @@ export class TableKeeper {
     const planned = planTable(this.#wish, standing, this.#ours);
     this.#lookCostMs = clock.now() - startedAt;
     this.#forgetAnswered(planned);
-    const operations = planned.filter((operation) => this.#mayTry(operation, now));
+    const operations = this.#withoutRefused(planned, now);
     if (operations.length === 0) return;
     const isRetry = operations.every((operation) => this.#refused.has(textOf(operation)));
     if (!isWish && !isRetry) events.onDrift(operations);
@@ -165,9 +165,16 @@ export class TableKeeper {
     if (isWished !== true) this.#ours.delete(key);
   }
 
-  #mayTry(operation: TableOperation, now: Instant): boolean {
-    const refused = this.#refused.get(textOf(operation));
-    return refused === undefined || refused.retryAt <= now;
+  /** Servers wait for the service that was refused. */
+  #withoutRefused(planned: readonly TableOperation[], now: Instant): readonly TableOperation[] {
+    if (this.#refused.size === 0) return planned;
+    const lost = new Set<string>();
+    return planned.filter((operation) => {
+      const refused = this.#refused.get(textOf(operation));
+      const mayTry = refused === undefined || refused.retryAt <= now;
+      if (!mayTry && operation.kind === 'add-service') lost.add(keyOf(operation));
+      return mayTry && !lost.has(keyOf(operation));
+    });
   }
 
   /** What the plan does not ask for any more has been answered otherwise. */
