@@ -1,0 +1,226 @@
+/**
+ * Arenas: what is searched. Each is a pair of directors, what may go wrong and how often, and where it starts.
+ *
+ * A search ends only if everything in it is bounded, so no single one has every fault at once: each arena puts the faults
+ * together that meet in practice. The sum of their states is the number `piranha sim --exhaustive` prints.
+ */
+import { ip, type Milliseconds } from '../base/index.ts';
+import type { FailoverSettings, Rule } from '../core/index.ts';
+import { ADVANCE, act, type Bounds, LONG_CALM, LONG_WAIT_MS, possible } from './faults.ts';
+import { type Property, unsettled } from './properties.ts';
+import { darkWorld, draft, type Segment, start, type Who, type World } from './world.ts';
+
+export type Timers = { readonly keepaliveMs: Milliseconds; readonly deadtimeMs: Milliseconds };
+export const TIMERS: Timers = { keepaliveMs: 1000, deadtimeMs: 3000 };
+
+export type SegmentOptions = {
+  readonly timers?: Timers;
+  readonly paths?: 1 | 2;
+  readonly monitorLinks?: boolean;
+  /** Steps of time in a keepalive. */
+  readonly steps?: number;
+  /** Between the slow repetitions of an announcement; none when absent. */
+  readonly refreshMs?: Milliseconds;
+  readonly broken?: readonly Rule[];
+};
+
+/** A pair of directors with one VIP, node by node as their lvs.cf would have it. */
+export function segment(options: SegmentOptions = {}): Segment {
+  const { timers = TIMERS, steps = 4 } = options;
+  return {
+    settings: [settingsOf(0, options, timers), settingsOf(1, options, timers)],
+    broken: options.broken ?? [],
+    stepMs: timers.keepaliveMs / steps,
+    socketSize: 6,
+  };
+}
+
+const PUBLIC = [ip('198.51.100.11'), ip('198.51.100.12')] as const;
+const PRIVATE = [ip('192.0.2.11'), ip('192.0.2.12')] as const;
+const VIP = ip('198.51.100.100');
+
+function settingsOf(who: Who, options: SegmentOptions, timers: Timers): FailoverSettings {
+  const { refreshMs } = options;
+  const partner = who === 0 ? 1 : 0;
+  const first = { name: 'public', own: PUBLIC[who], partner: PUBLIC[partner] } as const;
+  const second = { name: 'private', own: PRIVATE[who], partner: PRIVATE[partner] } as const;
+  return {
+    node: who === 0 ? 'primary' : 'backup',
+    paths: options.paths === 2 ? [first, second] : [first],
+    ...timers,
+    dialect: 'legacy',
+    failback: 'none',
+    monitorLinks: options.monitorLinks ?? false,
+    vips: [VIP],
+    ...(refreshMs === undefined ? {} : { verification: { asksWitnesses: false, refreshMs } }),
+  };
+}
+
+/** No faults: things take their course. */
+export const NOTHING: Bounds = {
+  faults: 0,
+  losses: 0,
+  delays: 0,
+  kinds: [],
+  window: 0,
+  horizon: LONG_CALM - 1,
+  losesAnnouncements: false,
+  isDoubleForbidden: false,
+};
+
+/** A pair at rest for long: `owner` active, its partner started `offset` steps of time later than a whole keepalive. */
+export function atRest(on: Segment, owner: Who, offset: number): World {
+  const keepalive = on.settings[0].keepaliveMs / on.stepMs;
+  const first = takeCourse(powerOn(darkWorld(on), owner), 6 * keepalive + offset);
+  const world = takeCourse(powerOn(first, owner === 0 ? 1 : 0), LONG_WAIT_MS / on.stepMs);
+  const trouble = unsettled(world);
+  if (trouble !== undefined) throw new RangeError(`a pair that does not come to rest: ${trouble}`);
+  return { ...world, now: 0, calm: LONG_CALM, isMild: true };
+}
+
+function powerOn(world: World, who: Who): World {
+  const next = draft(world);
+  start(next, who);
+  return { ...next, calm: 0 };
+}
+
+/** `instants` of the world without any fault. */
+export function takeCourse(world: World, instants: number): World {
+  let next = world;
+  const until = world.now + instants * world.segment.stepMs;
+  while (next.now < until && next.violation === undefined) {
+    next = act(next, possible(next, NOTHING)[0] ?? ADVANCE, NOTHING);
+  }
+  return next;
+}
+
+/** Pairs at rest in every phase of their two timers, with a search's whole budget. */
+export function restingPairs(on: Segment, bounds: Bounds): World[] {
+  const steps = on.settings[0].keepaliveMs / on.stepMs;
+  const worlds: World[] = [];
+  for (let offset = 0; offset < steps; offset++) {
+    worlds.push(funded(atRest(on, 0, offset), bounds), funded(atRest(on, 1, offset), bounds));
+  }
+  return worlds;
+}
+
+export type Arena = {
+  readonly name: string;
+  readonly about: string;
+  readonly segment: SegmentOptions;
+  readonly startsDark?: true;
+  readonly bounds: Partial<Bounds>;
+  /** Too large for every day. */
+  readonly isDeep?: true;
+};
+
+const CABLES = ['cut', 'split'] as const;
+const MACHINES = ['freeze', 'freeze-in-turn', 'kill', 'kill-in-turn', 'power', 'stop'] as const;
+const EVERYTHING = [...CABLES, ...MACHINES, 'pause'] as const;
+
+export const ARENAS: readonly Arena[] = [
+  {
+    name: 'cables',
+    about: 'two cuts of any direction, healed together, one by one or never',
+    segment: { steps: 2 },
+    bounds: { faults: 2, kinds: CABLES },
+  },
+  {
+    name: 'cables-late',
+    about: 'one cut, a datagram, frame or kernel that takes a step longer, in finer time',
+    segment: { steps: 4 },
+    bounds: { faults: 1, delays: 1, kinds: CABLES },
+  },
+  {
+    name: 'cables-loss',
+    about: 'one cut and a lost heartbeat, in finer time',
+    segment: { steps: 4 },
+    bounds: { faults: 1, losses: 1, kinds: CABLES },
+  },
+  {
+    name: 'machines',
+    about: 'two of freeze, kill -9, power failure, clean stop; also in the middle of a turn',
+    segment: { steps: 2 },
+    bounds: { faults: 2, kinds: MACHINES },
+  },
+  {
+    name: 'one-of-all',
+    about: 'one fault of any kind and a delay, in finer time',
+    segment: { steps: 4 },
+    bounds: { faults: 1, delays: 1, kinds: EVERYTHING },
+  },
+  {
+    name: 'pause-loss',
+    about: 'a paused machine and a lost heartbeat, in finer time',
+    segment: { steps: 4 },
+    bounds: { faults: 1, losses: 1, kinds: ['pause'] },
+  },
+  {
+    name: 'two-paths',
+    about: 'a cut on either of two heartbeat paths',
+    segment: { steps: 2, paths: 2 },
+    bounds: { faults: 1, kinds: CABLES },
+  },
+  {
+    name: 'links',
+    about: 'monitor_links: two pulled cables',
+    segment: { steps: 2, monitorLinks: true },
+    bounds: { faults: 2, kinds: ['link'] },
+  },
+  {
+    name: 'cold-start',
+    about: 'both machines switched on at any two moments, one stopped and started again',
+    segment: { steps: 4 },
+    startsDark: true,
+    bounds: { faults: 1, kinds: ['stop'], window: 40, isDoubleForbidden: true },
+  },
+  {
+    name: 'bug-140414',
+    about:
+      'a director frozen or paused for any time, nothing lost: the story this project starts from',
+    segment: { steps: 4 },
+    bounds: { faults: 1, kinds: ['freeze', 'freeze-in-turn', 'pause'] },
+  },
+  {
+    name: 'repeating',
+    about: 'one fault of any kind and any loss; the owner repeats its announcement',
+    segment: { steps: 2, refreshMs: 6000 },
+    bounds: { faults: 1, losses: 1, losesAnnouncements: true, kinds: EVERYTHING, horizon: 36 },
+  },
+  {
+    name: 'two-of-all',
+    about: 'two faults of any kind; the owner repeats its announcement',
+    segment: { steps: 2, refreshMs: 6000 },
+    bounds: { faults: 2, kinds: EVERYTHING, horizon: 36 },
+    isDeep: true,
+  },
+];
+
+/** The worlds from which an arena is searched, and its bounds in full. */
+export function enter(
+  arena: Arena,
+  broken: readonly Rule[] = [],
+  watches?: readonly Property[],
+): { readonly starts: readonly World[]; readonly bounds: Bounds } {
+  const on = segment({ ...arena.segment, broken });
+  const { steps = 4 } = arena.segment;
+  const { keepaliveMs, deadtimeMs } = on.settings[0];
+  const deadtime = (deadtimeMs / keepaliveMs) * steps;
+  const bounds: Bounds = {
+    ...NOTHING,
+    window: deadtime + steps,
+    horizon: 4 * deadtime,
+    ...arena.bounds,
+    ...(watches === undefined ? {} : { watches }),
+  };
+  return { starts: arena.startsDark ? darkPair(on, bounds) : restingPairs(on, bounds), bounds };
+}
+
+/** Both machines are switched off; switching them on is a cure, at any moment of the window. */
+export function darkPair(on: Segment, bounds: Bounds): World[] {
+  return [funded(darkWorld(on), bounds)];
+}
+
+function funded(world: World, { faults, losses, delays }: Bounds): World {
+  return { ...world, faultsLeft: faults, lossesLeft: losses, delaysLeft: delays };
+}

@@ -1,0 +1,567 @@
+/**
+ * What can happen next in a world: the orders of what is due, and the faults with their cures.
+ *
+ * An action is a small number, `kind * 64 + argument`, so that a search of millions of states remembers how it came to
+ * each in six bytes. Faults strike when an instant is over, except those that interrupt a turn between two of its
+ * effects. Each fault, loss and delay costs from a budget; a cure is free, may come at any later instant of the
+ * window or never, and comes once.
+ */
+import { isWholePair, judgeInstant, judgeMoment, type Property, unsettled } from './properties.ts';
+import {
+  advance,
+  announce,
+  BOTH,
+  believe,
+  converge,
+  deliver,
+  draft,
+  feed,
+  hear,
+  isAnswering,
+  isDue,
+  isLate,
+  NOBODY,
+  note,
+  perform,
+  start,
+  takeDatagram,
+  turn,
+  type Who,
+  type World,
+  wordName,
+} from './world.ts';
+
+export const FAULT_KINDS = [
+  'cut', // one direction of one path
+  'split', // both directions of all paths
+  'freeze', // the process stands still, its socket fills, its kernel answers
+  'freeze-in-turn', // the same between two effects of a turn
+  'pause', // the machine stands still and is cut off, its clock too
+  'kill', // kill -9: the addresses stay
+  'kill-in-turn',
+  'power', // off: everything is gone
+  'stop', // TERM
+  'link', // the cable that carries the VIPs and the public path
+  'forget', // the router deletes its entry and asks
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** What may go wrong in a search, and how often. */
+export type Bounds = {
+  readonly faults: number;
+  readonly losses: number;
+  readonly delays: number;
+  readonly kinds: readonly FaultKind[];
+  /** Instants after a fault or a cure in which the next may come; another may come when all has settled. */
+  readonly window: number;
+  /** Instants after the last of them by which the pair must be settled; below LONG_CALM. */
+  readonly horizon: number;
+  /** A loss may hit an announcement, too; only a slow repetition cures the worst of these. */
+  readonly losesAnnouncements: boolean;
+  /** Not even for a moment two owners. */
+  readonly isDoubleForbidden: boolean;
+  /** Properties that are judged; all when absent. */
+  readonly watches?: readonly Property[];
+};
+
+const ACTIONS = [
+  'advance',
+  'wake',
+  'deliver',
+  'delay',
+  'lose',
+  'announce',
+  'delay-announcement',
+  'lose-announcement',
+  'converge',
+  'converge-late',
+  'ask',
+  'freeze-in-wake',
+  'freeze-in-delivery',
+  'kill-in-wake',
+  'kill-in-delivery',
+  'cut',
+  'heal',
+  'heal-all',
+  'split',
+  'freeze',
+  'thaw',
+  'pause',
+  'resume',
+  'kill',
+  'start',
+  'power-off',
+  'power-on',
+  'stop',
+  'link-down',
+  'link-up',
+  'forget',
+  'long-wait',
+] as const;
+type ActionKind = (typeof ACTIONS)[number];
+const NUMBERS = new Map<ActionKind, number>(ACTIONS.map((kind, index) => [kind, index * 64]));
+
+function action(kind: ActionKind, argument = 0): number {
+  return (NUMBERS.get(kind) ?? 0) + argument;
+}
+
+/** `calm` of a world that has been left alone until every bucket of announcements is full again. */
+export const LONG_CALM = 250;
+export const ADVANCE = action('advance');
+
+/** Every action possible now, what happens without any fault first; empty: this world is done with. */
+export function possible(world: World, bounds: Bounds): number[] {
+  const actions: number[] = [];
+  if (world.violation !== undefined) return actions;
+  if (addAtOnce(actions, world, bounds) || addDue(actions, world, bounds)) return actions;
+  const isOver = world.calm > bounds.window && world.calm !== LONG_CALM;
+  const trouble = unsettled(world);
+  if (trouble !== undefined) {
+    if (world.calm === LONG_CALM) world.violation = 'rest-disturbed';
+    else if (world.calm >= bounds.horizon) world.violation = trouble;
+    pardon(world, bounds);
+    if (world.violation !== undefined) return actions;
+    actions.push(ADVANCE);
+    if (!isOver) addEvents(actions, world, bounds);
+    return actions;
+  }
+  const cures = curesOf(world);
+  const budget = world.faultsLeft + world.lossesLeft + world.delaysLeft;
+  if (budget === 0 && cures.length === 0) return actions;
+  if (isOver) return [action('long-wait')];
+  if (world.calm === LONG_CALM && isWholePair(world) && !isFresh(world, bounds)) return actions;
+  actions.push(ADVANCE);
+  addEvents(actions, world, bounds);
+  return actions;
+}
+
+/** The whole budget is there: a world to start from. The others at rest are covered by it. */
+function isFresh(world: World, bounds: Bounds): boolean {
+  return (
+    world.faultsLeft === bounds.faults &&
+    world.lossesLeft === bounds.losses &&
+    world.delaysLeft === bounds.delays
+  );
+}
+
+/** Kernel and router: nothing else happens before them. */
+function addAtOnce(actions: number[], world: World, bounds: Bounds): boolean {
+  const mayHurt = world.calm <= bounds.window || world.calm === LONG_CALM;
+  for (const who of BOTH) {
+    const machine = world.machines[who];
+    if (machine.frames.length > 0 && !machine.areFramesHeld) {
+      actions.push(action('announce', who));
+      if (world.delaysLeft > 0 && mayHurt) actions.push(action('delay-announcement', who));
+      if (world.lossesLeft > 0 && mayHurt && bounds.losesAnnouncements) {
+        actions.push(action('lose-announcement', who));
+      }
+      return true;
+    }
+    const { pending } = machine;
+    const isAwake = machine.life !== 'paused' && machine.life !== 'off';
+    if (pending !== undefined && !pending.isDone && !machine.isKernelSlow && isAwake) {
+      actions.push(action('converge', who));
+      if (world.delaysLeft > 0 && mayHurt) actions.push(action('converge-late', who));
+      return true;
+    }
+  }
+  if (world.router !== NOBODY) return false;
+  for (const who of BOTH) {
+    if (isAnswering(world.machines[who])) actions.push(action('ask', who));
+  }
+  return actions.length > 0;
+}
+
+/** Turns and deliveries: in any order. */
+function addDue(actions: number[], world: World, bounds: Bounds): boolean {
+  const mayHurt = world.calm <= bounds.window || world.calm === LONG_CALM;
+  for (const who of BOTH) {
+    if (isDue(world.machines[who])) actions.push(action('wake', who));
+  }
+  for (let channel = 0; channel < world.channels.length; channel++) {
+    if (world.channels[channel]?.length === 0 || (world.held >> channel) & 1) continue;
+    actions.push(action('deliver', channel));
+    if (world.delaysLeft > 0 && mayHurt) actions.push(action('delay', channel));
+    if (world.lossesLeft > 0 && mayHurt) actions.push(action('lose', channel));
+  }
+  return actions.length > 0;
+}
+
+/**
+ * The ways in which the turn that `taken` stands for can be interrupted, given the world it led to: before each of its
+ * effects. A freeze before the first one is the freeze just before a send.
+ */
+export function interruptions(
+  before: World,
+  taken: number,
+  { turnEffects }: World,
+  bounds: Bounds,
+): number[] {
+  const actions: number[] = [];
+  const kind = ACTIONS[taken >> 6];
+  const mayStrike = before.calm <= bounds.window || before.calm === LONG_CALM;
+  if (before.faultsLeft === 0 || !mayStrike || (kind !== 'wake' && kind !== 'deliver')) {
+    return actions;
+  }
+  const argument = (taken & 63) * 8;
+  for (let effect = 0; effect < Math.min(turnEffects, 8); effect++) {
+    if (bounds.kinds.includes('freeze-in-turn')) {
+      const where = kind === 'wake' ? 'freeze-in-wake' : 'freeze-in-delivery';
+      actions.push(action(where, argument + effect));
+    }
+    if (bounds.kinds.includes('kill-in-turn')) {
+      const where = kind === 'wake' ? 'kill-in-wake' : 'kill-in-delivery';
+      actions.push(action(where, argument + effect));
+    }
+  }
+  return actions;
+}
+
+function addEvents(actions: number[], world: World, bounds: Bounds): void {
+  addCures(actions, world);
+  if (world.faultsLeft === 0) return;
+  for (const kind of bounds.kinds) {
+    if (kind === 'split') {
+      if (world.cuts === 0) actions.push(action('split'));
+    } else if (kind === 'cut') {
+      addCuts(actions, world);
+    } else if (kind === 'forget') {
+      actions.push(action('forget'));
+    } else {
+      for (const who of BOTH) addMachineFault(actions, world, kind, who);
+    }
+  }
+}
+
+function addCuts(actions: number[], world: World): void {
+  for (const who of BOTH) {
+    const { paths } = world.segment.settings[who];
+    for (let path = 0; path < paths.length; path++) {
+      const channel = who * 2 + path;
+      if (((world.cuts >> channel) & 1) === 0) actions.push(action('cut', channel));
+    }
+  }
+}
+
+function addMachineFault(actions: number[], world: World, kind: FaultKind, who: Who): void {
+  const { life, hasLink } = world.machines[who];
+  if (kind === 'power' && life !== 'off') actions.push(action('power-off', who));
+  if (kind === 'kill' && (life === 'running' || life === 'frozen')) {
+    actions.push(action('kill', who));
+  }
+  if (life !== 'running') return;
+  if (kind === 'freeze') actions.push(action('freeze', who));
+  if (kind === 'pause') actions.push(action('pause', who));
+  if (kind === 'stop') actions.push(action('stop', who));
+  if (kind === 'link' && hasLink) actions.push(action('link-down', who));
+}
+
+/** What would mend what is broken. */
+export function curesOf(world: World): number[] {
+  const cures: number[] = [];
+  addCures(cures, world);
+  return cures;
+}
+
+function addCures(actions: number[], world: World): void {
+  for (let channel = 0; channel < 4; channel++) {
+    if ((world.cuts >> channel) & 1) actions.push(action('heal', channel));
+  }
+  if ((world.cuts & (world.cuts - 1)) !== 0) actions.push(action('heal-all'));
+  for (const who of BOTH) {
+    const { life, hasLink } = world.machines[who];
+    if (life === 'frozen') actions.push(action('thaw', who));
+    if (life === 'paused') actions.push(action('resume', who));
+    if (life === 'killed' || life === 'stopped') actions.push(action('start', who));
+    if (life === 'off') actions.push(action('power-on', who));
+    if (life === 'running' && !hasLink) actions.push(action('link-up', who));
+  }
+}
+
+/** Does this action lose or delay something? */
+export function isMishap(action: number): boolean {
+  const kind = ACTIONS[action >> 6];
+  return (
+    kind === 'delay' ||
+    kind === 'lose' ||
+    kind === 'delay-announcement' ||
+    kind === 'lose-announcement' ||
+    kind === 'converge-late'
+  );
+}
+
+/** The world after `taken`; the one given is left as it is. */
+export function act(world: World, taken: number, bounds: Bounds): World {
+  const next = draft(world);
+  const kind = ACTIONS[taken >> 6] ?? 'advance';
+  const argument = taken & 63;
+  if (taken >= action('freeze-in-wake') && kind !== 'long-wait') {
+    next.calm = 0;
+    next.ownerlessMs = 0;
+    next.doubleMs = 0;
+    next.staleMs = 0;
+    for (const machine of next.machines) machine.announced = 0;
+  }
+  perpetrate(next, kind, argument, bounds);
+  judgeMoment(next, bounds.isDoubleForbidden);
+  pardon(next, bounds);
+  return next;
+}
+
+/** Forgets what this search does not look for. */
+function pardon(world: World, { watches }: Bounds): void {
+  const { violation } = world;
+  if (violation !== undefined && watches?.includes(violation) === false) {
+    world.violation = undefined;
+  }
+}
+
+function perpetrate(world: World, kind: ActionKind, argument: number, bounds: Bounds): void {
+  const who: Who = (argument & 1) === 0 ? 0 : 1;
+  switch (kind) {
+    case 'advance':
+      judgeInstant(world, bounds);
+      advance(world);
+      if (world.calm !== LONG_CALM) world.calm++;
+      return;
+    case 'wake':
+      turn(world, who, undefined);
+      return;
+    case 'deliver':
+      deliver(world, argument);
+      return;
+    case 'announce':
+      announce(world, who, false);
+      return;
+    case 'converge':
+      converge(world, who);
+      return;
+    case 'ask':
+      world.isExcused = world.machines[who].life !== 'running';
+      believe(world, who);
+      return;
+    case 'long-wait':
+      waitLong(world, bounds);
+      return;
+    case 'delay':
+    case 'delay-announcement':
+    case 'converge-late':
+      delay(world, kind, argument);
+      return;
+    case 'lose':
+    case 'lose-announcement':
+      lose(world, kind, argument);
+      return;
+    case 'freeze-in-wake':
+    case 'freeze-in-delivery':
+    case 'kill-in-wake':
+    case 'kill-in-delivery':
+      interrupt(world, kind, argument);
+      return;
+    case 'cut':
+    case 'heal':
+    case 'heal-all':
+    case 'split':
+    case 'forget':
+      strikeSegment(world, kind, argument);
+      return;
+    default:
+      strikeMachine(world, kind, who);
+      return;
+  }
+}
+
+function delay(
+  world: World,
+  kind: 'delay' | 'delay-announcement' | 'converge-late',
+  argument: number,
+): void {
+  world.delaysLeft--;
+  world.calm = 0;
+  const who: Who = (argument & 1) === 0 ? 0 : 1;
+  if (kind === 'delay') {
+    world.held |= 1 << argument;
+    const sender = argument >> 1 === 0 ? 0 : 1;
+    const word = wordName(world.channels[argument]?.[0] ?? 0);
+    note(world, sender, { kind: 'delay', word, path: argument & 1 ? 'private' : 'public' });
+  } else if (kind === 'delay-announcement') {
+    world.machines[who].areFramesHeld = true;
+    note(world, who, { kind: 'event', text: 'announcement delayed' });
+  } else {
+    world.machines[who].isKernelSlow = true;
+    note(world, who, { kind: 'event', text: 'kernel is slow' });
+  }
+}
+
+function lose(world: World, kind: 'lose' | 'lose-announcement', argument: number): void {
+  world.lossesLeft--;
+  world.calm = 0;
+  if (kind === 'lose-announcement') {
+    announce(world, (argument & 1) === 0 ? 0 : 1, true);
+    return;
+  }
+  const { word } = takeDatagram(world, argument);
+  const path = argument & 1 ? 'private' : 'public';
+  note(world, argument >> 1 === 0 ? 0 : 1, { kind: 'lose', word: wordName(word), path });
+}
+
+function interrupt(
+  world: World,
+  kind: 'freeze-in-wake' | 'freeze-in-delivery' | 'kill-in-wake' | 'kill-in-delivery',
+  argument: number,
+): void {
+  blame(world);
+  const limit = argument & 7;
+  const isWake = kind === 'freeze-in-wake' || kind === 'kill-in-wake';
+  const where = argument >> 3;
+  const who: Who = (isWake ? where : (where >> 1) ^ 1) === 0 ? 0 : 1;
+  if (isWake) turn(world, who, undefined, limit);
+  else deliver(world, where, limit);
+  const machine = world.machines[who];
+  const isFrozen = kind === 'freeze-in-wake' || kind === 'freeze-in-delivery';
+  machine.life = isFrozen ? 'frozen' : 'killed';
+  if (!isFrozen) machine.unfinished = [];
+  note(world, who, { kind: 'event', text: `${machine.life} in the middle of a turn` });
+}
+
+/** A fault that is more than a cut: an incident in which the VIP may be missed for a while. */
+function blame(world: World): void {
+  world.faultsLeft--;
+  world.isMild = false;
+}
+
+function strikeSegment(
+  world: World,
+  kind: 'cut' | 'heal' | 'heal-all' | 'split' | 'forget',
+  channel: number,
+): void {
+  const path = channel & 1 ? ' (private)' : '';
+  const direction = channel >> 1 === 0 ? `primary -> backup${path}` : `backup -> primary${path}`;
+  const say = (text: string): void => {
+    world.trace?.push({ at: world.now, node: 'segment', kind: 'event', text });
+  };
+  if (kind === 'cut' || kind === 'split' || kind === 'forget') {
+    world.faultsLeft--;
+  }
+  switch (kind) {
+    case 'cut':
+      world.cuts |= 1 << channel;
+      say(`cut ${direction}`);
+      return;
+    case 'split':
+      world.cuts = world.segment.settings[0].paths.length > 1 ? 0b1111 : 0b0101;
+      say('split: no path either way');
+      return;
+    case 'heal':
+      world.cuts &= ~(1 << channel);
+      say(`healed ${direction}`);
+      return;
+    case 'heal-all':
+      world.cuts = 0;
+      say('healed: every path carries');
+      return;
+    case 'forget':
+      say('the router forgets the VIP');
+      believe(world, NOBODY);
+      return;
+  }
+}
+
+function strikeMachine(world: World, kind: ActionKind, who: Who): void {
+  const machine = world.machines[who];
+  const tell = (text: string): void => note(world, who, { kind: 'event', text });
+  switch (kind) {
+    case 'freeze':
+      blame(world);
+      machine.life = 'frozen';
+      tell('frozen');
+      return;
+    case 'thaw':
+      tell('wakes');
+      thaw(world, who);
+      return;
+    case 'pause':
+      blame(world);
+      machine.life = 'paused';
+      tell('paused and cut off');
+      return;
+    case 'resume':
+      machine.life = 'running';
+      tell('resumes');
+      return;
+    case 'kill':
+      blame(world);
+      machine.life = 'killed';
+      machine.socket = [];
+      machine.unfinished = [];
+      tell('killed, addresses stay');
+      return;
+    case 'start':
+    case 'power-on':
+      tell('starts');
+      start(world, who);
+      return;
+    case 'power-off':
+      blame(world);
+      Object.assign(machine, { life: 'off', holds: false, pending: undefined, frames: [] });
+      Object.assign(machine, { socket: [], unfinished: [], isKernelSlow: false });
+      tell('power off');
+      return;
+    case 'stop':
+      blame(world);
+      tell('TERM');
+      feed(world, who, { kind: 'stop', now: machine.clock });
+      return;
+    case 'link-down':
+      blame(world);
+      machine.hasLink = false;
+      tell('cable pulled');
+      feed(world, who, { kind: 'links', now: machine.clock, down: ['public'] });
+      return;
+    case 'link-up':
+      machine.hasLink = true;
+      if (machine.core.settings.monitorLinks) machine.listenedMs = 0;
+      tell('cable back');
+      feed(world, who, { kind: 'links', now: machine.clock, down: [] });
+      return;
+    default:
+      return;
+  }
+}
+
+/** The process goes on: first with what it was doing, then with what waited, then with its timers. */
+function thaw(world: World, who: Who): void {
+  const machine = world.machines[who];
+  machine.isCatchingUp = isLate(machine);
+  if (machine.isCatchingUp) machine.listenedMs = 0;
+  machine.life = 'running';
+  const { unfinished, socket, pending } = machine;
+  machine.unfinished = [];
+  machine.socket = [];
+  perform(world, who, unfinished);
+  if (pending?.isDone) converge(world, who);
+  for (const queued of socket) hear(world, who, queued);
+  turn(world, who, undefined);
+  machine.isCatchingUp = false;
+}
+
+/** Nothing happens for so long that all buckets are full again; whatever is still broken stays broken. */
+function waitLong(world: World, bounds: Bounds): void {
+  const { trace } = world;
+  world.trace = undefined;
+  const { lossesLeft, delaysLeft, faultsLeft } = world;
+  const patient: Bounds = { ...bounds, window: LONG_CALM, horizon: LONG_CALM };
+  let quiet: World = { ...world, lossesLeft: 0, delaysLeft: 0, faultsLeft: 1 };
+  for (const machine of world.machines) machine.announced = 0;
+  const until = world.now + LONG_WAIT_MS;
+  while (quiet.now < until && quiet.violation === undefined) {
+    quiet = act({ ...quiet, calm: LONG_CALM / 2 }, possible(quiet, patient)[0] ?? ADVANCE, patient);
+  }
+  Object.assign(world, quiet, { lossesLeft, delaysLeft, faultsLeft, trace, calm: LONG_CALM });
+  world.isMild = world.machines.every(({ life, hasLink }) => life === 'running' && hasLink);
+  for (const machine of world.machines) machine.announced = 0;
+  trace?.push({ at: world.now, node: 'segment', kind: 'event', text: 'a long quiet time' });
+}
+
+/** Long enough for every bucket to fill again after a last round (core/announcements.ts). */
+export const LONG_WAIT_MS = 45_000;

@@ -1,0 +1,220 @@
+/**
+ * When are two worlds the same? When their futures are: the key of a world is everything that its future depends on.
+ *
+ * Times count relative to the machine's own clock, deadlines long past are all alike, wish numbers matter only as "the
+ * current one", what is only told to people (reason, startedAt, the trace) does not matter. A field of the core that is
+ * not listed here would make the search blind; key.test.ts fails when the core gets one.
+ *
+ * The key is a row of numbers, remembered as 64 bits of it: with n states the chance that any two were taken for one is
+ * below n * n / 2^65, one in ten million for two million states. Rejected: whole keys, 200 bytes a state.
+ */
+import type { Instant } from '../base/index.ts';
+import { type Effect, type FailoverState, refill } from '../core/index.ts';
+import { BOTH, type Machine, type World, wordOf } from './world.ts';
+
+/** Fields of the core's state, and whether they are part of the key. */
+export const CORE_FIELDS = {
+  settings: false, // one for the whole search
+  broken: false,
+  reason: false,
+  startedAt: false,
+  isActive: true,
+  tickAt: true,
+  deadAt: true,
+  heardAt: true,
+  partnerSaid: true,
+  partnerDialect: true,
+  hasSeenRunning: true,
+  courtesyAt: true,
+  deafAt: true,
+  lateAt: true,
+  failbackAt: true,
+  failbackOfferedTo: true,
+  linksDown: true,
+  areServicesFailed: true,
+  isWedged: true,
+  isInMaintenance: true,
+  resignedUntilAt: true,
+  isStopping: true,
+  wish: true,
+  announcements: true,
+  verification: false, // off in the legacy runs
+  extended: false, // the legacy dialect only counts in it
+} satisfies Record<keyof FailoverState, boolean>;
+
+const LIVES = ['running', 'frozen', 'paused', 'killed', 'off', 'stopped'];
+const AFTERWARDS = ['announce', 'say-stopped', 'exit', 'nothing'];
+const SAID = ['nothing', 'running', 'stopped'];
+const DIALECTS = ['unknown', 'legacy', 'extended'];
+const NEVER = -0x7fffffff;
+
+/** Writes the key of `world` into `key` and gives its length. */
+export function writeKey(world: World, key: Int32Array): number {
+  let at = 0;
+  key[at++] = world.router * 4 + flag(world.isMild) * 2 + flag(world.isExcused);
+  key[at++] = world.held * 16 + world.cuts;
+  key[at++] = world.calm * 4096 + world.faultsLeft * 256 + world.lossesLeft * 16 + world.delaysLeft;
+  key[at++] = world.ownerlessMs * 65536 + world.doubleMs;
+  key[at++] = world.staleMs;
+  for (const words of world.channels) {
+    key[at++] = words.length;
+    for (const word of words) key[at++] = word;
+  }
+  for (const who of BOTH) at = writeMachine(world.machines[who], key, at);
+  return at;
+}
+
+function writeMachine(machine: Machine, key: Int32Array, start: number): number {
+  const { life, core, pending } = machine;
+  let at = start;
+  key[at++] = LIVES.indexOf(life);
+  key[at++] = flag(machine.holds) * 4 + flag(machine.hasLink) * 2 + flag(machine.areFramesHeld);
+  key[at++] = machine.announced;
+  key[at++] = machine.frames.length;
+  for (const owner of machine.frames) key[at++] = owner;
+  if (pending === undefined) key[at++] = 0;
+  else {
+    const isCurrent = flag(pending.wish === core.wish.number);
+    const bits = flag(pending.role === 'active') * 4 + flag(pending.isDone) * 2 + isCurrent;
+    key[at++] = 1 + bits * 2 + flag(machine.isKernelSlow);
+  }
+  if (life === 'killed' || life === 'off' || life === 'stopped') return at;
+  key[at++] = Math.min(machine.listenedMs, core.settings.deadtimeMs);
+  key[at++] = machine.socket.length;
+  for (const { path, word } of machine.socket) key[at++] = word * 2 + path;
+  key[at++] = machine.unfinished.length;
+  for (const effect of machine.unfinished) key[at++] = effectKey(effect, core);
+  return writeCore(core, machine.clock, key, at);
+}
+
+function writeCore(core: FailoverState, clock: Instant, key: Int32Array, start: number): number {
+  const { keepaliveMs, deadtimeMs, paths } = core.settings;
+  let at = start;
+  key[at++] =
+    flag(core.isActive) +
+    flag(core.hasSeenRunning) * 2 +
+    flag(core.failbackOfferedTo !== undefined) * 4 +
+    flag(core.areServicesFailed) * 8 +
+    flag(core.isWedged) * 16 +
+    flag(core.isStopping) * 32 +
+    flag(core.wish.isConfirmed) * 64 +
+    flag(core.lateAt === clock) * 128 +
+    AFTERWARDS.indexOf(core.wish.afterwards) * 256 +
+    SAID.indexOf(core.partnerSaid) * 1024 +
+    core.linksDown.length * 4096 +
+    core.wish.vips.length * 16384 +
+    flag(core.isInMaintenance) * 65536 +
+    DIALECTS.indexOf(core.partnerDialect) * 131072;
+  // A deadline that is overdue by a keepalive does what one overdue by an hour does, if heartbeats are sent.
+  const overdue = paths.length > 0 ? -keepaliveMs : -deadtimeMs;
+  const { tickAt, deadAt, courtesyAt, deafAt, failbackAt, resignedUntilAt } = core;
+  for (const deadline of [tickAt, deadAt, courtesyAt, deafAt, failbackAt, resignedUntilAt]) {
+    key[at++] = deadline === undefined ? NEVER : Math.max(deadline - clock, overdue);
+  }
+  const oldest = Math.max(deadtimeMs, 2 * keepaliveMs) + 1;
+  key[at++] = core.heardAt === undefined ? NEVER : Math.min(clock - core.heardAt, oldest);
+  return writeAnnouncements(core, clock, key, at);
+}
+
+function writeAnnouncements(
+  { announcements, settings }: FailoverState,
+  clock: Instant,
+  key: Int32Array,
+  start: number,
+): number {
+  let at = start;
+  // The bucket is refilled when it is looked at: what it would hold then is what counts.
+  const { tokens, tokenAt } = refill(announcements, clock);
+  key[at++] = tokens;
+  key[at++] = tokenAt === undefined ? NEVER : tokenAt - clock;
+  const { refreshAt } = announcements;
+  key[at++] = refreshAt === undefined ? NEVER : Math.max(refreshAt - clock, -settings.keepaliveMs);
+  const { round } = announcements;
+  key[at++] = round === undefined ? 0 : 1;
+  if (round === undefined) return at;
+  key[at++] = Math.max(round.nextAt - clock, -settings.keepaliveMs);
+  key[at++] = round.lastAt === undefined ? NEVER : Math.min(clock - round.lastAt, 1000);
+  key[at++] = round.remaining * 4 + flag(round.isUrgent) * 2 + Math.min(round.frames, 1);
+  key[at++] = round.vips.length;
+  return at;
+}
+
+function effectKey(effect: Effect, core: FailoverState): number {
+  switch (effect.kind) {
+    case 'send':
+      return 100 + wordOf(effect.bytes) * 2 + flag(effect.path === 'private');
+    case 'converge':
+      return 10 + flag(effect.role === 'active') * 2 + flag(effect.wish === core.wish.number);
+    case 'announce':
+      return 20 + flag(effect.owner === 'partner') * 2 + effect.forms.length * 4;
+    case 'exit':
+      return 1;
+    default:
+      return 2; // notes, hooks: nothing depends on them
+  }
+}
+
+function flag(is: boolean): 0 | 1 {
+  return is ? 1 : 0;
+}
+
+/** The states met so far: an open-addressing table of 64-bit fingerprints. */
+export class Fingerprints {
+  #size = 0;
+  #low = new Uint32Array(1 << 16);
+  #high = new Uint32Array(1 << 16);
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Adds the key; false when it was there already. */
+  add(key: Int32Array, length: number): boolean {
+    let low = 0x9e3779b9;
+    let high = 0x85ebca6b;
+    for (let index = 0; index < length; index++) {
+      const word = key[index] ?? 0;
+      low = Math.imul(low ^ word, 0xcc9e2d51);
+      low = (low << 13) | (low >>> 19);
+      high = Math.imul(high + word, 0x1b873593) ^ (high >>> 15);
+    }
+    low = mix(low ^ (high >>> 3));
+    high = mix(high ^ length);
+    const isNew = this.#insert(low, high === 0 ? 1 : high);
+    if (isNew && this.#size * 2 > this.#low.length) this.#grow();
+    return isNew;
+  }
+
+  #insert(low: number, high: number): boolean {
+    const mask = this.#low.length - 1;
+    let slot = low & mask;
+    while (this.#high[slot] !== 0) {
+      if (this.#high[slot] === high >>> 0 && this.#low[slot] === low >>> 0) return false;
+      slot = (slot + 1) & mask;
+    }
+    this.#low[slot] = low;
+    this.#high[slot] = high;
+    this.#size++;
+    return true;
+  }
+
+  #grow(): void {
+    const lows = this.#low;
+    const highs = this.#high;
+    this.#low = new Uint32Array(lows.length * 2);
+    this.#high = new Uint32Array(lows.length * 2);
+    this.#size = 0;
+    for (let slot = 0; slot < lows.length; slot++) {
+      const high = highs[slot] ?? 0;
+      if (high !== 0) this.#insert(lows[slot] ?? 0, high);
+    }
+  }
+}
+
+function mix(hash: number): number {
+  let mixed = hash ^ (hash >>> 16);
+  mixed = Math.imul(mixed, 0x85ebca6b);
+  mixed ^= mixed >>> 13;
+  mixed = Math.imul(mixed, 0xc2b2ae35);
+  return mixed ^ (mixed >>> 16);
+}

@@ -1,0 +1,407 @@
+/**
+ * The imagined segment: two machines that run the shipped core, what is under way between them, and a router.
+ *
+ * Time moves in steps of `stepMs`. Within an instant everything that is due happens in any order (the search tries all of
+ * them): a director's turn, the delivery of a datagram. Only when nothing is due does time advance. The kernel answers
+ * a wish at once and a frame reaches the router at once, unless a fault delays or loses it (faults.ts).
+ *
+ * The router is a single ARP entry: it changes only by announcements, and is asked for again only when it was deleted.
+ * Rejected: real-valued delays; the orders they produce are the orders tried here, and a state space must end.
+ *
+ * A World is data, copied before it is changed; `trace`, when there is one, collects what happens (trace.ts).
+ */
+import { after, equalBytes, type Instant, instant, type Milliseconds } from '../base/index.ts';
+import {
+  type Effect,
+  type FailoverSettings,
+  type FailoverState,
+  type Input,
+  initialState,
+  type Rule,
+  step,
+  wakeAt,
+} from '../core/index.ts';
+import type { Node, PathName } from '../model/index.ts';
+import { decodeHeartbeat, encodeHeartbeat } from '../wire/index.ts';
+import { judgeActivation, judgeWord, type Property } from './properties.ts';
+import type { TraceEvent, TraceRecord } from './trace.ts';
+
+/** `frozen`: the process stands still, its socket fills, its kernel answers. `paused`: the whole machine, cut off. */
+export type Life = 'running' | 'frozen' | 'paused' | 'killed' | 'off' | 'stopped';
+
+/** 0 = primary, 1 = backup. */
+export type Who = 0 | 1;
+export const BOTH = [0, 1] as const;
+export const NODES: readonly [Node, Node] = ['primary', 'backup'];
+export const NOBODY = 2;
+
+export type Queued = { readonly path: 0 | 1; readonly word: number };
+
+type Pending = {
+  readonly wish: number;
+  readonly role: 'active' | 'standby';
+  readonly isDone: boolean;
+};
+
+export type Machine = {
+  core: FailoverState;
+  /** This machine's own clock: a paused machine's stands still. */
+  clock: Instant;
+  life: Life;
+  /** The kernel answers for the VIPs. */
+  holds: boolean;
+  /** The wish the kernel was given and has not answered; `isDone`: it has, but nobody is awake to read the answer. */
+  pending: Pending | undefined;
+  /** The pending wish takes until the next instant. */
+  isKernelSlow: boolean;
+  hasLink: boolean;
+  /** What arrived while it was frozen, oldest first. */
+  socket: readonly Queued[];
+  /** What a turn that was interrupted had still to do. */
+  unfinished: readonly Effect[];
+  /** Announcements on their way to the router: whose address each tells. */
+  frames: readonly Who[];
+  areFramesHeld: boolean;
+  /** It has just woken and reads what waited: true only within that turn. */
+  isCatchingUp: boolean;
+  /** How long it has been listening in vain. */
+  listenedMs: Milliseconds;
+  /** Frames that announced itself in this incident. */
+  announced: number;
+};
+
+export type World = {
+  readonly segment: Segment;
+  now: Milliseconds;
+  machines: readonly [Machine, Machine];
+  /** Datagrams under way by channel: 2 * sender + path. */
+  channels: readonly (readonly number[])[];
+  /** Bits by channel: its first datagram takes until the next instant. */
+  held: number;
+  /** Bits by channel: nothing passes. */
+  cuts: number;
+  router: Who | typeof NOBODY;
+  /** Instants since the last fault or cure. */
+  calm: number;
+  faultsLeft: number;
+  lossesLeft: number;
+  delaysLeft: number;
+  /** Nothing but cuts, losses and delays so far: then nobody may ever miss the VIP. */
+  isMild: boolean;
+  /** The router was answered by a kernel whose director cannot be told. */
+  isExcused: boolean;
+  ownerlessMs: Milliseconds;
+  doubleMs: Milliseconds;
+  staleMs: Milliseconds;
+  violation: Property | undefined;
+  /** Effects with an outside in the last turn: where it can be interrupted. */
+  turnEffects: number;
+  trace: TraceRecord[] | undefined;
+};
+
+/** What never changes in a search. */
+export type Segment = {
+  readonly settings: readonly [FailoverSettings, FailoverSettings];
+  readonly broken: readonly Rule[];
+  readonly stepMs: Milliseconds;
+  /** Datagrams that fit into a socket that nobody reads. */
+  readonly socketSize: number;
+};
+
+const PATHS: readonly [PathName, PathName] = ['public', 'private'];
+
+/** Both machines without power, nothing under way, the router without an entry. */
+export function darkWorld(segment: Segment): World {
+  const machine = (who: Who): Machine => ({
+    core: initialState(segment.settings[who], instant(0), segment.broken),
+    clock: instant(0),
+    life: 'off',
+    holds: false,
+    pending: undefined,
+    isKernelSlow: false,
+    hasLink: true,
+    socket: [],
+    unfinished: [],
+    frames: [],
+    areFramesHeld: false,
+    isCatchingUp: false,
+    listenedMs: 0,
+    announced: 0,
+  });
+  return {
+    segment,
+    now: 0,
+    machines: [machine(0), machine(1)],
+    channels: [[], [], [], []],
+    held: 0,
+    cuts: 0,
+    router: NOBODY,
+    calm: 0,
+    faultsLeft: 0,
+    lossesLeft: 0,
+    delaysLeft: 0,
+    isMild: false,
+    isExcused: false,
+    ownerlessMs: 0,
+    doubleMs: 0,
+    staleMs: 0,
+    violation: undefined,
+    turnEffects: 0,
+    trace: undefined,
+  };
+}
+
+/** A copy that may be changed: the machines are fresh, everything inside them is replaced, never altered. */
+export function draft(world: World): World {
+  const [primary, backup] = world.machines;
+  return { ...world, machines: [{ ...primary }, { ...backup }], turnEffects: 0 };
+}
+
+export function other(who: Who): Who {
+  return who === 0 ? 1 : 0;
+}
+
+export function isRunning(machine: Machine): boolean {
+  return machine.life === 'running';
+}
+
+/** Does a datagram sent into this channel now reach a socket? */
+export function isOpen(world: World, channel: number): boolean {
+  if ((world.cuts >> channel) & 1) return false;
+  const from = world.machines[channel >> 1 === 0 ? 0 : 1];
+  const to = world.machines[channel >> 1 === 0 ? 1 : 0];
+  if ((channel & 1) === 0 && !(from.hasLink && to.hasLink)) return false;
+  return to.life === 'running' || to.life === 'frozen';
+}
+
+/** Some path lets `from` be heard, as far as cables go. */
+export function hasPath(world: World, from: Who): boolean {
+  const paths = world.segment.settings[from].paths;
+  const areLinked = world.machines[0].hasLink && world.machines[1].hasLink;
+  return paths.some((_, path) => {
+    const isCut = (world.cuts >> (from * 2 + path)) & 1;
+    return !isCut && (path === 1 || areLinked);
+  });
+}
+
+/** The kernel of this machine answers the router when asked. */
+export function isAnswering(machine: Machine): boolean {
+  const isUp = machine.life !== 'off' && machine.life !== 'paused';
+  return machine.holds && machine.hasLink && isUp;
+}
+
+export function isDue(machine: Machine): boolean {
+  if (machine.life !== 'running') return false;
+  const at = wakeAt(machine.core);
+  return at !== undefined && at <= machine.clock;
+}
+
+/** Overdue by so much that what it reads next is old. */
+export function isLate(machine: Machine): boolean {
+  const at = wakeAt(machine.core);
+  return at !== undefined && machine.clock - at > machine.core.settings.keepaliveMs / 2;
+}
+
+/** A turn: the datagram, if any, then the timers. `limit`: stop short before that effect. */
+export function turn(world: World, who: Who, queued: Queued | undefined, limit?: number): void {
+  const machine = world.machines[who];
+  if (queued !== undefined) hear(world, who, queued, limit);
+  if (machine.unfinished.length === 0 && isDue(machine)) {
+    feed(world, who, { kind: 'wake', now: machine.clock }, limit);
+  }
+}
+
+export function hear(world: World, who: Who, queued: Queued, limit?: number): void {
+  const machine = world.machines[who];
+  const path = PATHS[queued.path];
+  const from = world.segment.settings[who].paths[queued.path]?.partner;
+  const bytes = WORDS[queued.word];
+  if (from === undefined || bytes === undefined) return;
+  machine.listenedMs = 0;
+  note(world, who, { kind: 'hear', word: wordName(queued.word), path });
+  feed(world, who, { kind: 'datagram', now: machine.clock, path, from, bytes }, limit);
+}
+
+/** One input to the core of `who`; its effects happen in order. */
+export function feed(world: World, who: Who, input: Input, limit?: number): void {
+  const machine = world.machines[who];
+  const before = machine.core;
+  const move = step(before, input);
+  machine.core = move.state;
+  if (move.state.isActive && !before.isActive) judgeActivation(world, who);
+  perform(world, who, move.effects, limit);
+}
+
+export function perform(
+  world: World,
+  who: Who,
+  effects: readonly Effect[],
+  limit = Number.POSITIVE_INFINITY,
+): void {
+  const machine = world.machines[who];
+  for (let index = 0; index < effects.length; index++) {
+    const effect = effects[index];
+    if (effect === undefined) continue;
+    if (effect.kind === 'send' || effect.kind === 'converge' || effect.kind === 'announce') {
+      if (world.turnEffects >= limit) {
+        machine.unfinished = effects.slice(index);
+        return;
+      }
+      world.turnEffects++;
+    }
+    carryOut(world, who, effect);
+  }
+}
+
+function carryOut(world: World, who: Who, effect: Effect): void {
+  const machine = world.machines[who];
+  switch (effect.kind) {
+    case 'send':
+      send(world, who, effect.path === 'private' ? 1 : 0, wordOf(effect.bytes));
+      return;
+    case 'converge':
+      machine.pending = { wish: effect.wish, role: effect.role, isDone: false };
+      machine.isKernelSlow = false;
+      return;
+    case 'announce':
+      machine.frames = [...machine.frames, effect.owner === 'own' ? who : other(who)];
+      if (effect.owner === 'own') machine.announced += effect.forms.length;
+      return;
+    case 'exit':
+      machine.life = 'stopped';
+      note(world, who, { kind: 'event', text: 'ended' });
+      return;
+    case 'note':
+      if (effect.note.kind === 'role') {
+        note(world, who, { kind: 'role', to: effect.note.to, reason: effect.note.reason });
+      }
+      return;
+    default:
+      return;
+  }
+}
+
+function send(world: World, who: Who, path: 0 | 1, word: number): void {
+  const channel = who * 2 + path;
+  judgeWord(world, who, wordName(word));
+  note(world, who, { kind: 'send', word: wordName(word), path: PATHS[path] });
+  if (!isOpen(world, channel)) {
+    note(world, who, { kind: 'lose', word: wordName(word), path: PATHS[path] });
+    return;
+  }
+  world.channels = world.channels.map((words, index) =>
+    index === channel ? [...words, word] : words,
+  );
+}
+
+/** Takes the first datagram out of a channel. */
+export function takeDatagram(world: World, channel: number): Queued {
+  const word = world.channels[channel]?.[0] ?? 0;
+  world.channels = world.channels.map((words, index) =>
+    index === channel ? words.slice(1) : words,
+  );
+  return { path: (channel & 1) === 0 ? 0 : 1, word };
+}
+
+/** The first datagram of a channel arrives: read by a running director, queued by a frozen one's socket. */
+export function deliver(world: World, channel: number, limit?: number): void {
+  const queued = takeDatagram(world, channel);
+  const who: Who = channel >> 1 === 0 ? 1 : 0;
+  const machine = world.machines[who];
+  const path = PATHS[queued.path];
+  if (!isOpen(world, channel)) {
+    note(world, other(who), { kind: 'lose', word: wordName(queued.word), path });
+  } else if (machine.life === 'frozen') {
+    if (machine.socket.length >= world.segment.socketSize) return;
+    machine.socket = [...machine.socket, queued];
+    note(world, who, { kind: 'queue', word: wordName(queued.word), path });
+  } else {
+    turn(world, who, queued, limit);
+  }
+}
+
+/** The kernel fulfils the wish it was given last and says so. */
+export function converge(world: World, who: Who): void {
+  const machine = world.machines[who];
+  const { pending } = machine;
+  if (pending === undefined) return;
+  const isHeld = pending.role === 'active';
+  if (isHeld !== machine.holds) note(world, who, { kind: 'addresses', isHeld });
+  machine.holds = isHeld;
+  machine.isKernelSlow = false;
+  machine.pending = machine.life === 'frozen' ? { ...pending, isDone: true } : undefined;
+  if (machine.life === 'running') {
+    feed(world, who, { kind: 'converged', now: machine.clock, wish: pending.wish });
+  }
+}
+
+/** The first announcement of `who` reaches the router, or is lost. */
+export function announce(world: World, who: Who, isLost: boolean): void {
+  const machine = world.machines[who];
+  const [owner, ...rest] = machine.frames;
+  machine.frames = rest;
+  if (owner === undefined) return;
+  const arrives = !isLost && machine.hasLink;
+  note(world, who, { kind: 'announce', owner: NODES[owner], isLost: !arrives });
+  if (!arrives) return;
+  world.isExcused = false;
+  believe(world, owner);
+}
+
+export function believe(world: World, router: Who | typeof NOBODY): void {
+  if (world.router !== router) {
+    const believes = router === NOBODY ? 'nobody' : NODES[router];
+    world.trace?.push({ at: world.now, node: 'segment', kind: 'router', believes });
+  }
+  world.router = router;
+}
+
+/** A new life of the process, whatever the kernel still holds. */
+export function start(world: World, who: Who): void {
+  const machine = world.machines[who];
+  machine.life = 'running';
+  machine.pending = undefined;
+  machine.isKernelSlow = false;
+  machine.socket = [];
+  machine.unfinished = [];
+  machine.listenedMs = 0;
+  machine.core = initialState(world.segment.settings[who], machine.clock, world.segment.broken);
+  feed(world, who, { kind: 'start', now: machine.clock, isForcedActive: false });
+  if (!machine.hasLink) feed(world, who, { kind: 'links', now: machine.clock, down: ['public'] });
+}
+
+/** The next instant. */
+export function advance(world: World): void {
+  const { stepMs } = world.segment;
+  world.now += stepMs;
+  world.held = 0;
+  for (const machine of world.machines) {
+    machine.areFramesHeld = false;
+    if (machine.pending?.isDone === false) machine.isKernelSlow = false;
+    if (machine.life !== 'paused') machine.clock = after(machine.clock, stepMs);
+    if (machine.life === 'running' || machine.life === 'frozen') machine.listenedMs += stepMs;
+  }
+}
+
+/** Words are small numbers in a world; `WORDS` has their bytes. */
+const WORDS: Uint8Array[] = [encodeHeartbeat('running'), encodeHeartbeat('stopped')];
+
+export function wordOf(bytes: Uint8Array): number {
+  const known = WORDS.findIndex((word) => equalBytes(word, bytes));
+  return known >= 0 ? known : WORDS.push(bytes) - 1;
+}
+
+const NAMES: string[] = [];
+
+export function wordName(word: number): string {
+  const known = NAMES[word];
+  if (known !== undefined) return known;
+  const decoded = decodeHeartbeat(WORDS[word] ?? new Uint8Array(0));
+  const name = decoded.ok ? decoded.value.kind.toUpperCase() : '?';
+  NAMES[word] = name;
+  return name;
+}
+
+export function note(world: World, who: Who, event: TraceEvent): void {
+  world.trace?.push({ at: world.now, node: NODES[who], ...event });
+}
