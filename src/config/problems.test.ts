@@ -98,6 +98,7 @@ test('what a value is: each type has its own sentence', () => {
     [inGlobal('keepalive = 0'), 'error 3:13 out-of-range'],
     [inGlobal('keepalive = -3'), 'error 3:13 out-of-range'],
     [inGlobal('deadtime = 99999999999999999999'), 'error 3:12 out-of-range'],
+    [inGlobal('heartbeat_port = 0'), 'error 3:18 out-of-range'],
     [inGlobal('syncd_id = 300'), 'warning 3:12 truncated'],
     [inGlobal('backup_active = 2'), 'error 3:17 not-a-boolean'],
     [inGlobal('network = Direct'), 'error 3:11 not-a-choice'],

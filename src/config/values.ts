@@ -236,24 +236,22 @@ export const PATH: ValueType<string> = oneWord({
   },
 });
 
-/** TCP or UDP port, by number or by its name in /etc/services. */
-export const PORT: ValueType<number> = oneWord({
-  description: 'port 0 to 65535, or a service name',
-  strict: { kind: 'port' },
-  read(word, reader) {
-    if (/^[a-zA-Z]/.test(word.text)) {
-      const port =
-        reader.lookups.servicePort?.(word.text, 'tcp') ??
-        reader.lookups.servicePort?.(word.text, 'udp');
-      if (port !== undefined) return port;
-      return reader.fail(
-        word,
-        'unknown-service',
-        `\`${reader.key}\`: no service named \`${word.text}\` is known; write its port number`,
-      );
-    }
-    return PORT_NUMBER.read([word], reader);
-  },
-});
-
+/** Port of a real server: a number only. */
 export const PORT_NUMBER = integer({ min: 0, max: 65535 });
+
+/** TCP or UDP port from `min` on, by number or by its name in /etc/services. */
+export function port(min: 0 | 1): ValueType<number> {
+  const number = integer({ min, max: 65535 });
+  return oneWord({
+    description: `port ${min} to 65535, or a service name`,
+    strict: { kind: 'port' },
+    read(word, reader) {
+      if (!/^[a-zA-Z]/.test(word.text)) return number.read([word], reader);
+      const { servicePort } = reader.lookups;
+      const known = servicePort?.(word.text, 'tcp') ?? servicePort?.(word.text, 'udp');
+      if (known !== undefined) return known;
+      const message = `\`${reader.key}\`: no service named \`${word.text}\` is known; write its port number`;
+      return reader.fail(word, 'unknown-service', message);
+    },
+  });
+}
