@@ -3,8 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { ip as address, mac } from '../base/index.ts';
-import { enterNamespace, ip } from '../ports/enter-namespace.ts';
-import { openPacketSocket } from '../ports/index.ts';
+import { enterNamespace, openPacketSocket, runIp } from '../ports/index.ts';
 import { decodeArp } from '../wire/index.ts';
 
 enterNamespace();
@@ -12,8 +11,8 @@ enterNamespace();
 const SEND_ARP = join(import.meta.dirname, '..', '..', 'bin', 'send_arp');
 
 before(() => {
-  ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth1');
-  for (const device of ['eth0', 'eth1']) ip('link', 'set', device, 'addrgenmode', 'none', 'up');
+  runIp('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth1');
+  for (const device of ['eth0', 'eth1']) runIp('link', 'set', device, 'addrgenmode', 'none', 'up');
 });
 
 function sendArp(...words: readonly string[]) {
@@ -21,7 +20,7 @@ function sendArp(...words: readonly string[]) {
 }
 
 function ear(device: string) {
-  const index = Number(/^\d+/.exec(ip('-o', 'link', 'show', 'dev', device))?.[0]);
+  const index = Number(/^\d+/.exec(runIp('-o', 'link', 'show', 'dev', device))?.[0]);
   const socket = openPacketSocket({ index, name: device, hears: 'arp' });
   assert.ok(socket.ok);
   return socket.value;

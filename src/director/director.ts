@@ -9,58 +9,44 @@
  * meanwhile.
  */
 import type { Server } from 'node:http';
-import { elapsedMs, err, type Milliseconds, ok, type Result, unreachable } from '../base/index.ts';
+import { err, type Milliseconds, ok, type Result, unreachable } from '../base/index.ts';
 import type { PortError, Settings } from '../model/index.ts';
 import {
   BootClock,
-  type Notifier,
   openNotifier,
   openWaker,
   ProcessSpawner,
   type Spawner,
 } from '../ports/index.ts';
-import { missingCapabilities } from './capabilities.ts';
 import { type HookCommands, Hooks } from './hooks.ts';
-import { observeKernel, releaseVips } from './kernel.ts';
-import { loadSettings } from './load-settings.ts';
+import { type Judged, judge } from './judge.ts';
+import { releaseVips } from './kernel.ts';
 import { noteLines, startLine, terminationLine } from './log.ts';
 import type { PulseOptions } from './main-thread.ts';
-import type { FromWorker, PulseSnapshot } from './messages.ts';
-import { decideStart, type PulsePlan, type StartDecision, tooTight } from './plan.ts';
+import type { FromWorker } from './messages.ts';
+import { tooTight } from './plan.ts';
 import { PulseThread } from './pulse-thread.ts';
 import { claim, leave, type RunDirectory } from './run-directory.ts';
 import { portErrorText, systemErrorText } from './sentences.ts';
-import {
-  addChange,
-  type RoleChange,
-  type StatusDocument,
-  statusDocument,
-  wallText,
-} from './status.ts';
+import type { StatusFrame } from './status.ts';
+import { StatusBoard } from './status-board.ts';
 import { serveStatus } from './status-server.ts';
+import { Supervisor } from './supervisor.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What a reload replaces. */
-type Configuration = { readonly settings: Settings; readonly plan: PulsePlan };
-
-export type Prepared = StartDecision & {
-  readonly settings: Settings;
-  readonly warnings: readonly string[];
-  readonly directory: RunDirectory;
-};
+type Configuration = Pick<Judged, 'settings' | 'plan'>;
 
 /** What exists only while we live. */
 type Living = {
   readonly server: Server;
   readonly spawner: Spawner;
   readonly hooks: Hooks;
-  readonly notifier: Notifier | undefined;
-  readonly timers: readonly NodeJS.Timeout[];
+  readonly supervisor: Supervisor;
+  readonly heartbeat: NodeJS.Timeout;
 };
 
 const BEAT_MS: Milliseconds = 250;
-/** Below what `piranha status` waits. */
-const REPORT_LIMIT_MS: Milliseconds = 300;
 const STOP_LIMIT_MS: Milliseconds = 5000;
 const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
 
@@ -68,8 +54,8 @@ export class Director {
   readonly #options: PulseOptions;
   readonly #terminal: Terminal;
   readonly #directory: RunDirectory;
-  readonly #node: StartDecision['node'];
-  readonly #clock = new BootClock();
+  readonly #node: Judged['node'];
+  readonly #board: StatusBoard;
   readonly #startedAtWallMs = Date.now();
   #current: Configuration;
   /** Reloads that the worker has not answered, oldest first. */
@@ -77,35 +63,32 @@ export class Director {
   readonly #warnings: readonly string[];
   #thread: PulseThread | undefined;
   #living: Living | undefined;
-  #snapshot: PulseSnapshot | undefined;
-  #changes: readonly RoleChange[] = [];
   #worstLateMs = 0;
   #schedulingRefusal: string | undefined;
-  #verdictText: string | undefined;
   /** The worker has given the VIPs back and said so. */
   #hasReleased = false;
   /** Set when stopping: the code to exit with. */
   #exitCode: number | undefined;
   #onFirstWord: (word: Result<undefined, string>) => void = () => {};
-  #report: Promise<void> | undefined;
-  #onSnapshot: () => void = () => {};
   #onEnd: (exitCode: number) => void = () => {};
 
-  constructor(prepared: Prepared, options: PulseOptions, terminal: Terminal) {
-    const { settings, plan, node, directory, warnings } = prepared;
+  constructor(judged: Judged, directory: RunDirectory, options: PulseOptions, terminal: Terminal) {
+    const { settings, plan, node, warnings } = judged;
     this.#options = options;
     this.#terminal = terminal;
     this.#current = { settings, plan };
     this.#node = node;
     this.#directory = directory;
     this.#warnings = warnings;
+    const ask = (): void => this.#thread?.post({ kind: 'report' });
+    this.#board = new StatusBoard(new BootClock(), () => this.#frame(), ask);
   }
 
   /** The whole life; gives the exit code. */
   async run(): Promise<number> {
     const started = await this.#rehearse();
     if (started.ok && this.#options.isTest) return this.#describe();
-    const living = started.ok ? await this.#comeAlive() : started;
+    const living = started.ok ? await this.#comeAlive(started.value) : started;
     if (!living.ok) {
       this.#thread?.post({ kind: 'stop' });
       this.#terminal.refuse([living.error]);
@@ -119,20 +102,22 @@ export class Director {
   }
 
   /** Starts the worker; it measures and opens, but sends nothing and changes nothing yet. */
-  async #rehearse(): Promise<Result<undefined, string>> {
+  async #rehearse(): Promise<Result<PulseThread, string>> {
     const doorbell = openWaker();
     if (!doorbell.ok) return err(portErrorText(doorbell.error));
     const firstWord = new Promise<Result<undefined, string>>((resolve) => {
       this.#onFirstWord = resolve;
     });
-    this.#thread = new PulseThread(this.#current.plan, doorbell.value, {
+    const thread = new PulseThread(this.#current.plan, doorbell.value, {
       onMessage: (message) => this.#hear(message),
       onEnd: (error) => this.#workerEnded(error),
     });
+    this.#thread = thread;
     const word = await firstWord;
     if (!word.ok) return word;
-    const complaint = tooTight(this.#current.plan.failover, this.#worstLateMs);
-    return complaint === undefined ? word : err(`${this.#current.settings.file}: ${complaint}`);
+    const { plan, settings } = this.#current;
+    const complaint = tooTight(plan.failover, this.#worstLateMs);
+    return complaint === undefined ? ok(thread) : err(`${settings.file}: ${complaint}`);
   }
 
   /** --test-start: what a start would do. */
@@ -148,34 +133,26 @@ export class Director {
   }
 
   /** Claims the run directory and starts what a living director needs beside the worker. */
-  async #comeAlive(): Promise<Result<undefined, string>> {
+  async #comeAlive(thread: PulseThread): Promise<Result<undefined, string>> {
     const notifier = openNotifier(process.env, process.pid);
     if (!notifier.ok) return err(portErrorText(notifier.error));
     let server: Server;
     try {
       claim(this.#directory);
-      server = await serveStatus(this.#directory.socket, () => this.#freshStatus());
+      server = await serveStatus(this.#directory.socket, () => this.#board.freshDocument());
     } catch (error) {
+      leave(this.#directory);
       return err(`run directory ${this.#directory.path}: ${systemErrorText(error)}`);
     }
     const spawner = new ProcessSpawner();
-    const hooks = new Hooks(spawner, hookCommands(this.#current.settings), this.#terminal.log);
-    const timers = [setInterval(() => this.#thread?.pulsebeat.beatMain(), BEAT_MS)];
-    const watchdogMs = notifier.value?.watchdogMs;
-    if (watchdogMs !== undefined) timers.push(this.#petWatchdog(watchdogMs));
-    this.#living = { server, spawner, hooks, notifier: notifier.value, timers };
+    this.#living = {
+      server,
+      spawner,
+      hooks: new Hooks(spawner, hookCommands(this.#current.settings), this.#terminal.log),
+      supervisor: new Supervisor(notifier.value, thread.pulsebeat),
+      heartbeat: setInterval(() => thread.pulsebeat.beatMain(), BEAT_MS),
+    };
     return ok(undefined);
-  }
-
-  /** The supervisor hears from us only while the worker turns: a wedged worker must be restarted, too. */
-  #petWatchdog(watchdogMs: Milliseconds): NodeJS.Timeout {
-    let seen = -1;
-    return setInterval(() => {
-      const beats = this.#thread?.pulsebeat.workerBeats() ?? seen;
-      if (beats === seen) return;
-      seen = beats;
-      this.#living?.notifier?.watchdog();
-    }, watchdogMs / 2);
   }
 
   #begin(): void {
@@ -191,7 +168,7 @@ export class Director {
     }
     this.#thread?.pulsebeat.beatMain();
     this.#thread?.post({ kind: 'begin', isForcedActive: this.#options.isForcedActive });
-    this.#living?.notifier?.ready();
+    this.#living?.supervisor.ready();
     this.#terminal.ready();
   }
 
@@ -221,9 +198,8 @@ export class Director {
         this.#reloaded(message.refusal);
         return;
       case 'snapshot':
-        this.#snapshot = message.snapshot;
-        this.#onSnapshot();
-        this.#tellSupervisor();
+        this.#board.keepSnapshot(message.snapshot);
+        this.#living?.supervisor.status(this.#board.document()?.verdict.text);
         return;
       case 'exit':
         this.#hasReleased = true;
@@ -233,16 +209,11 @@ export class Director {
     }
   }
 
-  #noted({ note, at, suppressed }: Extract<FromWorker, { kind: 'note' }>): void {
-    if (note.kind === 'role') {
-      const agoMs = elapsedMs(at, this.#clock.now());
-      const { from, to, reason } = note;
-      const change = { at: wallText(Date.now() - agoMs), from, to, reason };
-      this.#changes = addChange(this.#changes, change);
-    }
+  #noted(message: Extract<FromWorker, { kind: 'note' }>): void {
+    this.#board.keepNote(message);
     const { monitorLinks: monitorsLinks } = this.#current.settings;
-    const { isVerbose } = this.#options;
-    this.#tell(noteLines(note, { node: this.#node, isVerbose, monitorsLinks }, suppressed));
+    const context = { node: this.#node, isVerbose: this.#options.isVerbose, monitorsLinks };
+    this.#tell(noteLines(message.note, context, message.suppressed));
   }
 
   /** HUP. The whole new file is judged as at a start; one that could not be started with changes nothing. */
@@ -258,18 +229,9 @@ export class Director {
   }
 
   #judgeReload(): Result<Configuration, readonly string[]> {
-    const loaded = loadSettings(this.#options.configFile);
-    if (!loaded.ok) return loaded;
-    const { settings, warnings } = loaded.value;
-    const observed = observeKernel();
-    if (!observed.ok) return err([observed.error]);
-    const decision = decideStart({
-      settings,
-      observed: observed.value,
-      missingCapabilities: missingCapabilities(),
-    });
-    if (!decision.ok) return err([decision.error]);
-    const { node, plan } = decision.value;
+    const judged = judge(this.#options.configFile);
+    if (!judged.ok) return judged;
+    const { node, plan, settings, warnings } = judged.value;
     if (node !== this.#node) {
       return err([`${settings.file}: this machine would be the ${node}: that needs a restart`]);
     }
@@ -306,7 +268,7 @@ export class Director {
 
   #stop(exitCode: number): void {
     this.#exitCode = exitCode;
-    this.#living?.notifier?.stopping();
+    this.#living?.supervisor.stopping();
     this.#thread?.post({ kind: 'stop' });
     setTimeout(() => this.#end(`not stopped after ${STOP_LIMIT_MS / 1000} s`), STOP_LIMIT_MS);
   }
@@ -331,41 +293,18 @@ export class Director {
       const rest = this.#hasReleased ? [] : releaseVips(this.#current.plan.vips);
       this.#tell([...complaint.split('\n'), ...rest]);
     }
-    for (const timer of living.timers) clearInterval(timer);
+    clearInterval(living.heartbeat);
     living.server.close();
     living.server.closeAllConnections();
     living.spawner.close();
-    living.notifier?.close();
+    living.supervisor.close();
     leave(this.#directory);
     this.#onEnd(complaint === undefined ? (this.#exitCode ?? 1) : 1);
   }
 
-  #tellSupervisor(): void {
-    const text = this.#status()?.verdict.text;
-    if (text === undefined || text === this.#verdictText) return;
-    this.#verdictText = text;
-    this.#living?.notifier?.status(text);
-  }
-
-  /** For one who asks now: with a fresh snapshot if the worker gives one in time. Askers at a time share one. */
-  async #freshStatus(): Promise<StatusDocument | undefined> {
-    this.#report ??= new Promise((resolve) => {
-      const limit = setTimeout(() => this.#onSnapshot(), REPORT_LIMIT_MS);
-      this.#onSnapshot = () => {
-        clearTimeout(limit);
-        this.#report = undefined;
-        resolve();
-      };
-      this.#thread?.post({ kind: 'report' });
-    });
-    await this.#report;
-    return this.#status();
-  }
-
-  #status(): StatusDocument | undefined {
-    if (this.#snapshot === undefined) return undefined;
+  #frame(): StatusFrame {
     const { settings, plan } = this.#current;
-    const frame = {
+    return {
       pid: process.pid,
       node: this.#node,
       file: settings.file,
@@ -373,8 +312,6 @@ export class Director {
       startedAtWallMs: this.#startedAtWallMs,
       plan,
     };
-    const clocks = { now: this.#clock.now(), wallMs: Date.now() };
-    return statusDocument(frame, this.#snapshot, this.#changes, clocks);
   }
 
   #tell(lines: readonly string[]): void {

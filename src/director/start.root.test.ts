@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { enterNamespace, ip } from '../ports/enter-namespace.ts';
+import { enterNamespace, runIp } from '../ports/index.ts';
 import {
   alone,
   Daemon,
@@ -20,22 +20,33 @@ import {
 
 enterNamespace();
 
-const addresses = () => ip('-o', 'addr', 'show', 'dev', 'eth0');
+const addresses = () => runIp('-o', 'addr', 'show', 'dev', 'eth0');
 const holdsVip = () => addresses().includes(` ${VIP}/`);
 
 let bed: TestBed;
 
 beforeEach(() => {
   bed = new TestBed();
-  ip('link', 'add', 'eth0', 'address', '02:00:00:00:00:11', 'type', 'veth', 'peer', 'name', 'eth1');
-  ip('link', 'set', 'eth1', 'addrgenmode', 'none', 'up');
-  ip('link', 'set', 'eth0', 'addrgenmode', 'none', 'up');
-  ip('addr', 'add', '198.51.100.11/24', 'brd', '+', 'dev', 'eth0');
+  runIp(
+    'link',
+    'add',
+    'eth0',
+    'address',
+    '02:00:00:00:00:11',
+    'type',
+    'veth',
+    'peer',
+    'name',
+    'eth1',
+  );
+  runIp('link', 'set', 'eth1', 'addrgenmode', 'none', 'up');
+  runIp('link', 'set', 'eth0', 'addrgenmode', 'none', 'up');
+  runIp('addr', 'add', '198.51.100.11/24', 'brd', '+', 'dev', 'eth0');
 });
 
 afterEach(async () => {
   await bed.close();
-  ip('link', 'del', 'eth0');
+  runIp('link', 'del', 'eth0');
 });
 
 describe('refused in one sentence, exit 1, nothing touched', () => {

@@ -10,7 +10,7 @@ import { closeSync, writeSync } from 'node:fs';
 import type { Milliseconds } from '../base/index.ts';
 import { openSyslog } from '../ports/index.ts';
 import { type Log, stderrLog, syslogLog } from './log-sink.ts';
-import { portErrorText } from './sentences.ts';
+import { portErrorText, systemErrorText } from './sentences.ts';
 
 export type Terminal = {
   readonly log: Log;
@@ -46,8 +46,12 @@ export function detachedChild(environment: NodeJS.ProcessEnv): Terminal | undefi
   const syslog = openSyslog(IDENT, process.pid);
   const log = syslog.ok ? syslogLog(syslog.value) : () => {};
   const answer = (text: string): void => {
-    writeSync(fd, text);
-    closeSync(fd);
+    try {
+      writeSync(fd, text);
+      closeSync(fd);
+    } catch (error) {
+      log(`nobody waits for the start any more: ${systemErrorText(error)}`);
+    }
   };
   return {
     log,

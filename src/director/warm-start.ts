@@ -1,7 +1,5 @@
 /**
- * What a long life begins with: warm modules and a small heap.
- *
- * Warm: every module of the director from Node's compile cache.
+ * A long life begins warm: with every module of the director from Node's compile cache.
  *
  * The first import of a TypeScript file after an installation or update has its types stripped, by a machinery that
  * stays in memory for the life of the process, once a thread: 134 MB instead of 80. So a director that finds itself
@@ -9,7 +7,6 @@
  * the supervisor nothing happened). Rejected: leaving it to the second start; that may be months away.
  */
 import { flushCompileCache, getCompileCacheDir } from 'node:module';
-import { setFlagsFromString } from 'node:v8';
 
 /** Set for the second start, so that a cache which cannot be written costs one extra start and no loop. */
 const MARK = 'PIRANHA_WARM_START';
@@ -23,11 +20,6 @@ export async function startWarm(): Promise<void> {
   flushCompileCache();
   const argv = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   process.execve?.(process.execPath, argv, { ...process.env, [MARK]: '1' });
-}
-
-/** The young generation of the main thread stays at its first size: 57 MB instead of 82 after an hour of small talk. */
-export function keepHeapSmall(): void {
-  setFlagsFromString('--semi-space-growth-factor=1');
 }
 
 /** Node loads its stripper (amaro) when it first needs it. */

@@ -1,6 +1,8 @@
 export { openAddressPort } from './addresses.ts';
 export { BootClock } from './clock.ts';
 export { type EchoReply, type EchoSocket, openEchoSocket } from './echo.ts';
+// For tests that need root, of every room below this one.
+export { enterNamespace, ip as runIp } from './enter-namespace.ts';
 export { errnoName, portError } from './errno.ts';
 export { IpvsPort, openIpvs } from './ipvs.ts';
 export { LEASE_TABLE, type LeaseForm, LinuxLease, openLease } from './lease.ts';

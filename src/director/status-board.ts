@@ -1,0 +1,69 @@
+/**
+ * What main remembers to answer with: the worker's last snapshot and the last role changes. Whoever asks gets a fresh
+ * snapshot if the worker gives one in time; those who ask together share one question.
+ */
+import { elapsedMs, type Milliseconds } from '../base/index.ts';
+import type { Clock } from '../ports/index.ts';
+import type { FromWorker, PulseSnapshot } from './messages.ts';
+import {
+  addChange,
+  type RoleChange,
+  type StatusDocument,
+  type StatusFrame,
+  statusDocument,
+  wallText,
+} from './status.ts';
+
+/** Below what `piranha status` waits. */
+const REPORT_LIMIT_MS: Milliseconds = 300;
+
+export class StatusBoard {
+  readonly #clock: Clock;
+  readonly #frame: () => StatusFrame;
+  readonly #askWorker: () => void;
+  #snapshot: PulseSnapshot | undefined;
+  #changes: readonly RoleChange[] = [];
+  #question: Promise<void> | undefined;
+  #onSnapshot: () => void = () => {};
+
+  constructor(clock: Clock, frame: () => StatusFrame, askWorker: () => void) {
+    this.#clock = clock;
+    this.#frame = frame;
+    this.#askWorker = askWorker;
+  }
+
+  keepSnapshot(snapshot: PulseSnapshot): void {
+    this.#snapshot = snapshot;
+    this.#onSnapshot();
+  }
+
+  keepNote({ note, at }: Extract<FromWorker, { kind: 'note' }>): void {
+    if (note.kind !== 'role') return;
+    const { from, to, reason } = note;
+    const agoMs = elapsedMs(at, this.#clock.now());
+    const change = { at: wallText(Date.now() - agoMs), from, to, reason };
+    this.#changes = addChange(this.#changes, change);
+  }
+
+  /** As of the last snapshot; undefined before the first. */
+  document(): StatusDocument | undefined {
+    if (this.#snapshot === undefined) return undefined;
+    const clocks = { now: this.#clock.now(), wallMs: Date.now() };
+    return statusDocument(this.#frame(), this.#snapshot, this.#changes, clocks);
+  }
+
+  async freshDocument(): Promise<StatusDocument | undefined> {
+    this.#question ??= new Promise((resolve) => {
+      const limit = setTimeout(() => this.#onSnapshot(), REPORT_LIMIT_MS);
+      this.#onSnapshot = () => {
+        clearTimeout(limit);
+        this.#question = undefined;
+        this.#onSnapshot = () => {};
+        resolve();
+      };
+      this.#askWorker();
+    });
+    await this.#question;
+    return this.document();
+  }
+}
