@@ -144,7 +144,8 @@ export function deadAfterMs(state: FailoverState): Milliseconds {
   const { partner } = state.extended;
   const own = deadtimeMs - settings.settleMs;
   if (partner === undefined || partner.leaseMs === 0) return own;
-  const lastRenewal = partner.leaseMs + 2 * partner.intervalMs;
+  // One heartbeat may be lost just before a freeze: its owner extended the lease once more than we heard.
+  const lastRenewal = partner.leaseMs + partner.intervalMs;
   return Math.max(own, lastRenewal - settings.settleMs + LEASE_MARGIN_MS);
 }
 
