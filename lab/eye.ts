@@ -11,20 +11,11 @@
  */
 import { readSync, writeSync } from 'node:fs';
 import { ip, type MacAddress } from '../src/base/index.ts';
-import { native } from '../src/ports/index.ts';
+import { LinuxPoller, native } from '../src/ports/index.ts';
 import { encodeArpQuestion } from '../src/wire/index.ts';
 import type { EyeSettings, LabEvent } from './events.ts';
 import { dumpAddresses, dumpNeighbours, followAddresses, followNeighbours } from './kernel-view.ts';
-import {
-  inetAddress,
-  openPacket,
-  openRoute,
-  openUdp,
-  receive,
-  send,
-  Waiter,
-  within,
-} from './sockets.ts';
+import { inetAddress, openPacket, openRoute, openUdp, receive, send, within } from './sockets.ts';
 import { readPort, segmentFilter, whoAnswered } from './tap.ts';
 import { DIRECTORS, type Director, ECHO_PORT, EYE, portOf } from './topology.ts';
 
@@ -180,9 +171,10 @@ function flush(): void {
 }
 
 function loop(): void {
-  const waiter = new Waiter([...readers.keys()]);
+  const poller = new LinuxPoller();
+  const fds = [...readers.keys()];
   const due = { probe: now(), ask: now(), flush: now() };
-  let expected = now();
+  let looked = now();
   while (!isEnding) {
     const at = now();
     if (at >= due.probe) {
@@ -199,11 +191,11 @@ function loop(): void {
       due.flush = at + FLUSH_MS;
     }
     const next = Math.min(due.probe, due.ask, due.flush);
-    const ready = waiter.wait(next - now());
+    const ready = poller.wait(fds, next - now());
     const woke = now();
-    expected = Math.max(next, expected);
-    if (woke - expected > STALL_MS) tell(['stall', woke, woke - expected]);
-    expected = woke;
+    const late = woke - Math.max(next, looked);
+    if (late > STALL_MS) tell(['stall', woke, late]);
+    looked = woke;
     for (const fd of ready) readers.get(fd)?.(woke);
   }
 }

@@ -4,7 +4,7 @@
  * code of the observed would share its mistakes.
  */
 import { type IpAddress, ipFromBytes, type MacAddress, macFromBytes } from '../src/base/index.ts';
-import { native } from '../src/ports/index.ts';
+import { LinuxPoller, native } from '../src/ports/index.ts';
 import {
   AttributeReader,
   decodeMessage,
@@ -15,7 +15,7 @@ import {
   NLMSG_DONE,
   splitMessages,
 } from '../src/wire/index.ts';
-import { type Arrival, openRoute, receive, send, Waiter } from './sockets.ts';
+import { type Arrival, openRoute, receive, send } from './sockets.ts';
 
 const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
@@ -72,9 +72,9 @@ function dump(type: number, payloadLength: number): NetlinkMessage[] {
   try {
     const flags = NLM_F_REQUEST | NLM_F_DUMP;
     send(fd, encodeMessage({ type, flags, payload: new Uint8Array(payloadLength) }), undefined);
-    const waiter = new Waiter([fd]);
+    const poller = new LinuxPoller();
     const found: NetlinkMessage[] = [];
-    while (waiter.wait(1000).length > 0) {
+    while (poller.wait([fd], 1000).length > 0) {
       for (const message of messagesOf(receive(fd, 8192))) {
         if (message.type === NLMSG_DONE) return found;
         found.push({ ...message, payload: message.payload.slice() });

@@ -19,7 +19,6 @@ const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
 const SO_RCVBUF = 8;
 const IP_FREEBIND = 15;
-const POLLIN = 1;
 const STRIDE = 2048;
 const BATCH = 32;
 const ADDRESS_STRIDE = 32;
@@ -105,24 +104,6 @@ export function* receive(fd: number, stride = STRIDE): Generator<Arrival> {
       bytes: arena.subarray(index * stride, index * stride + length),
       from: addresses.subarray(index * ADDRESS_STRIDE, (index + 1) * ADDRESS_STRIDE),
     };
-  }
-}
-
-/** Waits until a descriptor is readable; gives those that are. */
-export class Waiter {
-  readonly #fds: Int32Array;
-  readonly #events: Int32Array;
-
-  constructor(fds: readonly number[]) {
-    this.#fds = Int32Array.from(fds);
-    this.#events = new Int32Array(fds.length);
-  }
-
-  wait(timeoutMs: number): number[] {
-    this.#events.fill(POLLIN);
-    const ready = native().ppoll(this.#fds, this.#events, Math.max(0, timeoutMs));
-    if (ready <= 0) return [];
-    return [...this.#fds].filter((_, index) => this.#events[index] !== 0);
   }
 }
 

@@ -172,7 +172,9 @@ export class Stage {
     const { owners, router, answering, probe } = this.observer.present;
     const state = `VIP on [${[...owners]}], router on ${router}, answering [${answering}], probe by ${probe?.by}`;
     const logs = DIRECTORS.map((node) => `--- ${node}\n${this.directors.logTail(node)}`).join('\n');
-    return new Error(`${what} (${state})\n${logs}`);
+    const ended = DIRECTORS.filter((node) => !this.directors.isRunning(node));
+    const loss = ended.length === 0 ? '' : `; not running: ${ended}`;
+    return new Error(`${what} (${state}${loss})\n${logs}`);
   }
 }
 

@@ -5,13 +5,13 @@
 import { strict as assert } from 'node:assert';
 import { writeSync } from 'node:fs';
 import { before, test } from 'node:test';
-import { native } from '../src/ports/index.ts';
+import { LinuxPoller, native } from '../src/ports/index.ts';
 import { encodeArpAnnouncement } from '../src/wire/index.ts';
 import { openCell } from './cell.ts';
 import { command, inNamespace } from './command.ts';
 import { Cuts } from './cuts.ts';
 import { now, Observer, sleep } from './observer.ts';
-import { inetAddress, openPacket, openUdp, send, Waiter, within } from './sockets.ts';
+import { inetAddress, openPacket, openUdp, send, within } from './sockets.ts';
 import { segmentFilter } from './tap.ts';
 import { build, type Director, MACS, OWN_ADDRESS, VIP } from './topology.ts';
 
@@ -183,7 +183,7 @@ async function passes(from: Director, to: Director): Promise<boolean> {
   const listener = within(to, () => openUdp(OWN_ADDRESS[to], 5000));
   const speaker = within(from, () => openUdp());
   send(speaker, Uint8Array.of(1), inetAddress(OWN_ADDRESS[to], 5000));
-  const isHeard = new Waiter([listener]).wait(200).length > 0;
+  const isHeard = new LinuxPoller().wait([listener], 200).length > 0;
   native().close(listener);
   native().close(speaker);
   return isHeard;
