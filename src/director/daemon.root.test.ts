@@ -4,7 +4,14 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { enterNamespace, runIp } from '../ports/index.ts';
+import {
+  enterNamespace,
+  type Hearing,
+  openPacketSocket,
+  type PacketSocket,
+  runIp,
+} from '../ports/index.ts';
+import { decodeArp, decodeNeighbour } from '../wire/index.ts';
 import {
   alone,
   lvsConfig,
@@ -46,6 +53,13 @@ afterEach(async () => {
   await bed.close();
   runIp('link', 'del', 'eth0');
 });
+
+function listen(device: string, hears: Hearing): PacketSocket {
+  const index = Number(/^\d+/.exec(runIp('-o', 'link', 'show', 'dev', device))?.[0]);
+  const socket = openPacketSocket({ index, name: device, hears });
+  assert.ok(socket.ok);
+  return socket.value;
+}
 
 describe('a life', () => {
   test('W6: alone it raises the VIP after deadtime; TERM releases it, exit 0, nothing left', async () => {
@@ -131,6 +145,53 @@ describe('a life', () => {
     const pulse = bed.pulse();
     await pulse.says('active_cmd /nonexistent/hook: ');
     await until(holdsVip, 'the VIP');
+  });
+
+  test('an IPv6 VIP is raised and advertised', async () => {
+    bed.configure(alone().replace(`${VIP} eth0:1`, 'fd77::100 eth0'));
+    const advertisements = listen('eth1', 'neighbours');
+    bed.pulse();
+    await until(() => addresses().includes(' fd77::100/'), 'the VIP');
+    const isTold = () =>
+      advertisements.receive().some((frame) => {
+        const decoded = decodeNeighbour(frame);
+        if (!decoded.ok || decoded.value.kind !== 'advertisement') return false;
+        return decoded.value.target === 'fd77::100' && decoded.value.isOverride;
+      });
+    await until(isTold, 'an advertisement');
+    advertisements.close();
+  });
+
+  test('R1: five announcements a second apart, 60 bytes, of the device itself', async () => {
+    bed.configure(alone());
+    const socket = listen('eth1', 'arp');
+    const pulse = bed.pulse();
+    await pulse.says('gratuitous lvs arps finished');
+    const replies = socket.receive().filter((frame) => {
+      const decoded = decodeArp(frame);
+      assert.equal(frame.length, 60);
+      return decoded.ok && decoded.value.senderIp === VIP && decoded.value.operation === 'reply';
+    });
+    socket.close();
+    assert.equal(replies.length, 5);
+    for (const frame of replies) {
+      const decoded = decodeArp(frame);
+      assert.equal(decoded.ok && decoded.value.senderMac, '02:00:00:00:00:11');
+    }
+  });
+
+  test('M9: with monitor_links a lost cable gives the VIP back, and a cable that is back lets it return', async () => {
+    const partner = ['backup = 198.51.100.12', 'backup_active = 1', 'monitor_links = 1'];
+    bed.configure(lvsConfig([...partner, 'keepalive_ms = 100', 'deadtime_ms = 300']));
+    const pulse = bed.pulse();
+    await until(holdsVip, 'the VIP');
+    runIp('link', 'set', 'eth1', 'down');
+    await pulse.says('Primary NIC: link down (link-failure)');
+    await pulse.says('Local NIC link failure: deactivating LVS (link-failure)');
+    await until(() => !holdsVip(), 'the VIP to go');
+    runIp('link', 'set', 'eth1', 'up');
+    await pulse.says('Local NIC link restored: Pulse enabled');
+    await until(holdsVip, 'the VIP again');
   });
 
   test('one director needs at most 90 MiB of memory', async () => {
