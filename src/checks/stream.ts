@@ -34,11 +34,11 @@ export function connectProber(check: Check): Prober {
     const socket = connect(target);
     // Nothing will be read: the socket need not even be watched for it.
     socket.pause();
-    socket.once('connect', () => {
+    socket.on('connect', () => {
       socket.resetAndDestroy();
       done(UP);
     });
-    socket.once('error', (error) => done(socketFailure(error, check)));
+    socket.on('error', (error) => done(socketFailure(error, check)));
     return {
       abort: () => {
         socket.removeAllListeners();
