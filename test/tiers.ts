@@ -46,6 +46,20 @@ export const TIERS: readonly Tier[] = [
     jobs: () => scripts('native/test-sanitize.sh', 3 * minute),
   },
   {
+    name: 'search',
+    about: 'every state of the failover core that its arenas can reach, and every mutant',
+    atOnce: 1,
+    missing: () => undefined,
+    jobs: () => [
+      {
+        name: 'sim --exhaustive',
+        kind: 'tap',
+        argv: ['./piranha', 'sim', '--exhaustive'],
+        limitMs: 5 * minute,
+      },
+    ],
+  },
+  {
     name: 'root',
     about: 'the real kernel: addresses, packets, daemons in network namespaces',
     atOnce: 1,

@@ -39,7 +39,8 @@ const OPTIONS = {
 } as const satisfies { readonly [name: string]: OptionSpec };
 
 type Words = Options<keyof typeof OPTIONS>;
-type Tell = (text: string, json: object) => void;
+/** Text for people, or an object for programs; without one, programs are told nothing. */
+type Tell = (text: string, json?: object) => void;
 
 export async function simCommand(argv: readonly string[]): Promise<number> {
   const read = readOptions(argv, OPTIONS);
@@ -51,7 +52,10 @@ export async function simCommand(argv: readonly string[]): Promise<number> {
     print(`Usage: piranha sim [OPTION...]\n\n${optionsHelp(OPTIONS)}`);
     return 0;
   }
-  const tell: Tell = (text, json) => print(words.flags.has('json') ? JSON.stringify(json) : text);
+  const tell: Tell = (text, json) => {
+    if (!words.flags.has('json')) print(text);
+    else if (json !== undefined) print(JSON.stringify(json));
+  };
   if (words.flags.has('list')) return list();
   if (words.flags.has('exhaustive') || words.flags.has('deep')) return exhaustive(words, tell);
   const mutant = words.values.get('mutant');
@@ -133,7 +137,7 @@ function searchArena(
     found === undefined ? '  every property holds' : `  FALLS: ${PROPERTIES[found.property]}`,
   ];
   tell(text.join('\n'), { arena: arena.name, bounds, ...result });
-  if (found !== undefined) tell(`\n${drawTrace(found.trace)}`, {});
+  if (found !== undefined) tell(`\n${drawTrace(found.trace)}`);
   return { isWell: found === undefined && result.isComplete, states };
 }
 
@@ -151,10 +155,10 @@ function huntOne(name: string, tell: Tell): number {
   const { found, states } = result;
   tell(`${mutant.name}: ${mutant.about}`, { mutant: mutant.name, isAsExpected, ...result });
   if (found === undefined) {
-    tell(`Nothing falls in ${states} states.`, {});
+    tell(`Nothing falls in ${states} states.`);
   } else {
-    tell(`Falls: ${PROPERTIES[found.property]}. The shortest way, of ${states} states:\n`, {});
-    tell(drawTrace(found.trace), {});
+    tell(`Falls: ${PROPERTIES[found.property]}. The shortest way, of ${states} states:\n`);
+    tell(drawTrace(found.trace));
   }
   return isAsExpected ? 0 : 1;
 }
@@ -191,8 +195,8 @@ function seeds(words: Words, tell: Tell): number {
     if (result.property === undefined) continue;
     failures++;
     tell(`seed ${seed} FALLS: ${PROPERTIES[result.property]}`, result);
-    if (failures === 1) tell(`\n${drawTrace(result.trace)}`, {});
-    tell(`play it again with: piranha sim --seed ${seed}${again(timers)}\n`, {});
+    if (failures === 1) tell(`\n${drawTrace(result.trace)}`);
+    tell(`play it again with: piranha sim --seed ${seed}${again(timers)}\n`);
   }
   const took = seconds(startedAt);
   tell(

@@ -30,6 +30,11 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('../../lab/index.ts')).labCommand,
   },
   {
+    name: 'sim',
+    summary: 'search the failover core in an imagined network, play seeds, hunt mutants',
+    load: async () => (await import('./sim.ts')).simCommand,
+  },
+  {
     name: 'send_arp',
     summary: 'send one ARP announcement',
     load: async () => (await import('./send-arp.ts')).sendArpCommand,

@@ -75,7 +75,9 @@ export function atRest(on: Segment, owner: Who, offset: number): World {
   const world = takeCourse(powerOn(first, owner === 0 ? 1 : 0), LONG_WAIT_MS / on.stepMs);
   const trouble = unsettled(world);
   if (trouble !== undefined) throw new RangeError(`a pair that does not come to rest: ${trouble}`);
-  return { ...world, now: 0, calm: LONG_CALM, isMild: true };
+  const rested = draft(world);
+  for (const machine of rested.machines) machine.announced = 0;
+  return { ...rested, now: 0, calm: LONG_CALM, isMild: true };
 }
 
 function powerOn(world: World, who: Who): World {
@@ -84,12 +86,14 @@ function powerOn(world: World, who: Who): World {
   return { ...next, calm: 0 };
 }
 
+const UNJUDGED: Bounds = { ...NOTHING, watches: [] };
+
 /** `instants` of the world without any fault. */
 export function takeCourse(world: World, instants: number): World {
   let next = world;
   const until = world.now + instants * world.segment.stepMs;
-  while (next.now < until && next.violation === undefined) {
-    next = act(next, possible(next, NOTHING)[0] ?? ADVANCE, NOTHING);
+  while (next.now < until) {
+    next = act({ ...next, calm: 1 }, possible(next, UNJUDGED)[0] ?? ADVANCE, UNJUDGED);
   }
   return next;
 }
