@@ -17,11 +17,11 @@ import {
   type LabEvent,
   now,
   openCell,
+  type Setup,
   type Spread,
   Stage,
   sleep,
   spread,
-  type Timing,
 } from '../lab/index.ts';
 
 type Options = { readonly rounds: number; readonly loadSeconds: number };
@@ -45,27 +45,28 @@ const DEADTIME_MS = 361;
 const QUIET_MS: Readonly<Record<DirectorKind, number>> = { piranha: 1300, keepalived: 6500 };
 const WATCH_MS = 500;
 
-function timing(kind: DirectorKind): Timing {
+function setup(kind: DirectorKind): Setup {
   return {
     kind,
     keepaliveMs: KEEPALIVE_MS,
     deadtimeMs: DEADTIME_MS,
     dialect: 'legacy',
     hasPrivateNetwork: false,
+    family: 4,
   };
 }
 
 async function measure({ rounds, loadSeconds }: Options): Promise<Samples> {
   const samples: Samples = { piranha: {}, keepalived: {} };
-  const stage = await Stage.build(timing('piranha'));
+  const stage = await Stage.build(setup('piranha'));
   for (let round = 0; round < rounds; round++) {
     for (const kind of KINDS) {
-      await stage.recast(timing(kind));
+      await stage.recast(setup(kind));
       await measureRound(stage, round, samples[kind]);
     }
   }
   for (const kind of KINDS) {
-    await stage.recast(timing(kind));
+    await stage.recast(setup(kind));
     note(
       samples[kind],
       'heartbeat lateness under load, ms',
@@ -77,7 +78,7 @@ async function measure({ rounds, loadSeconds }: Options): Promise<Samples> {
 }
 
 async function measureRound(stage: Stage, round: number, figures: Figures): Promise<void> {
-  const { kind } = stage.timing;
+  const { kind } = stage.setup;
   const options = { run: round + 1, seed: round + 1, watchMs: WATCH_MS };
   await stage.clean();
   note(figures, 'start to first heartbeat, ms', await startToHeartbeat(stage));

@@ -7,15 +7,24 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSyn
 import { join } from 'node:path';
 import { unreachable } from '../src/base/index.ts';
 import { command, inNamespace, readProc } from './command.ts';
-import { DIRECTORS, type Director, OWN_ADDRESS, PRIVATE_ADDRESS, VIP } from './topology.ts';
+import {
+  DIRECTORS,
+  type Director,
+  type Family,
+  OWN_ADDRESS,
+  PRIVATE_ADDRESS,
+  VIPS,
+} from './topology.ts';
 
 export type DirectorKind = 'piranha' | 'keepalived';
-export type Timing = {
+export type Setup = {
   readonly kind: DirectorKind;
   readonly keepaliveMs: number;
   readonly deadtimeMs: number;
   readonly dialect: 'legacy' | 'auto';
   readonly hasPrivateNetwork: boolean;
+  /** Of the VIP; heartbeats are IPv4. keepalived is set up for IPv4 only. */
+  readonly family: Family;
 };
 
 export const LAB_DIRECTORY = '/run/piranha-lab';
@@ -23,15 +32,15 @@ export const HEARTBEAT_PORT = 539;
 export const PROGRAM = join(import.meta.dirname, '..', 'piranha');
 
 /** The silence after which the standby has to take over, by the daemon's own rules. */
-export function deadtimeOf(timing: Timing): number {
-  if (timing.kind === 'piranha') return timing.deadtimeMs;
+export function deadtimeOf(setup: Setup): number {
+  if (setup.kind === 'piranha') return setup.deadtimeMs;
   // RFC 9568 §6.1: three adverts and the standby's skew; its priority is 100.
-  return timing.keepaliveMs * (3 + (256 - 100) / 256);
+  return setup.keepaliveMs * (3 + (256 - 100) / 256);
 }
 
 /** The lvs.cf of both directors. */
-export function lvsConfig(timing: Timing): string {
-  const { keepaliveMs, deadtimeMs, dialect, hasPrivateNetwork } = timing;
+export function lvsConfig(setup: Setup): string {
+  const { keepaliveMs, deadtimeMs, dialect, hasPrivateNetwork, family } = setup;
   const second = (node: Director, name: string) =>
     hasPrivateNetwork ? [`${name}_private = ${PRIVATE_ADDRESS[node]}`] : [];
   return `${[
@@ -50,7 +59,7 @@ export function lvsConfig(timing: Timing): string {
     'dataplane = none',
     'virtual web {',
     '    active = 1',
-    `    address = ${VIP} eth0:1`,
+    `    address = ${VIPS[family]} eth0:1`,
     '    port = 80',
     '    protocol = tcp',
     '    scheduler = wlc',
@@ -58,7 +67,7 @@ export function lvsConfig(timing: Timing): string {
   ].join('\n')}\n`;
 }
 
-function keepalivedConfig({ keepaliveMs }: Timing, node: Director): string {
+function keepalivedConfig({ keepaliveMs }: Setup, node: Director): string {
   return `vrrp_instance lab {
     version 3
     state BACKUP
@@ -67,7 +76,7 @@ function keepalivedConfig({ keepaliveMs }: Timing, node: Director): string {
     priority ${node === 'da' ? 150 : 100}
     advert_int ${keepaliveMs / 1000}
     virtual_ipaddress {
-        ${VIP}/32 dev eth0 label eth0:1
+        ${VIPS[4]}/32 dev eth0 label eth0:1
     }
 }
 `;
@@ -98,16 +107,16 @@ export function startCommand(kind: DirectorKind, node: Director): readonly strin
 }
 
 export class Directors {
-  readonly timing: Timing;
+  readonly setup: Setup;
   readonly #running = new Map<Director, ChildProcess>();
 
-  constructor(timing: Timing) {
-    this.timing = timing;
+  constructor(setup: Setup) {
+    this.setup = setup;
     for (const node of DIRECTORS) {
       mkdirSync(`${LAB_DIRECTORY}/${node}`, { recursive: true });
-      writeFileSync(`${LAB_DIRECTORY}/${node}/keepalived.conf`, keepalivedConfig(timing, node));
+      writeFileSync(`${LAB_DIRECTORY}/${node}/keepalived.conf`, keepalivedConfig(setup, node));
     }
-    writeFileSync(`${LAB_DIRECTORY}/lvs.cf`, lvsConfig(timing));
+    writeFileSync(`${LAB_DIRECTORY}/lvs.cf`, lvsConfig(setup));
   }
 
   isRunning(node: Director): boolean {
@@ -120,7 +129,7 @@ export class Directors {
 
   start(node: Director): void {
     if (this.isRunning(node)) return;
-    const [program = '', ...rest] = inNamespace(node, startCommand(this.timing.kind, node));
+    const [program = '', ...rest] = inNamespace(node, startCommand(this.setup.kind, node));
     const log = openSync(this.#logFile(node), 'a');
     const child = spawn(program, rest, { detached: true, stdio: ['ignore', log, log] });
     closeSync(log);
@@ -161,9 +170,8 @@ export class Directors {
   /** What a power cycle leaves of a dead daemon: nothing. */
   async powerCycle(node: Director): Promise<void> {
     await this.kill(node);
-    await command(['ip', '-n', node, 'addr', 'del', `${VIP}/32`, 'dev', 'eth0']).catch(
-      () => undefined,
-    );
+    const vip = VIPS[this.setup.family];
+    await command(['ip', '-n', node, 'addr', 'del', vip, 'dev', 'eth0']).catch(() => undefined);
   }
 
   /** Resident memory of all processes of the daemon, in MiB (VmRSS of proc(5)). */

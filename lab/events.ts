@@ -37,7 +37,6 @@ export type LabEvent =
 
 export type EyeSettings = {
   readonly vip: string;
-  readonly vip6?: string;
   readonly heartbeatPort: number;
   readonly hasPrivateNetwork: boolean;
   /** Between two probes of the client; between two questions "who has the VIP?". */

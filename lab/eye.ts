@@ -10,12 +10,21 @@
  * Node's event loop (its timers are a millisecond coarse and share the thread with whatever else there is).
  */
 import { readSync, writeSync } from 'node:fs';
-import { ip, type MacAddress } from '../src/base/index.ts';
+import { ip, ipFamily, type MacAddress } from '../src/base/index.ts';
 import { LinuxPoller, native } from '../src/ports/index.ts';
-import { encodeArpQuestion } from '../src/wire/index.ts';
+import { encodeArpQuestion, encodeNeighbourQuestion } from '../src/wire/index.ts';
 import type { EyeSettings, LabEvent } from './events.ts';
 import { dumpAddresses, dumpNeighbours, followAddresses, followNeighbours } from './kernel-view.ts';
-import { inetAddress, openPacket, openRoute, openUdp, receive, send, within } from './sockets.ts';
+import {
+  inetAddress,
+  openPacket,
+  openRoute,
+  openUdp,
+  openUdpAt,
+  receive,
+  send,
+  within,
+} from './sockets.ts';
 import { readPort, segmentFilter, whoAnswered } from './tap.ts';
 import { DIRECTORS, type Director, ECHO_PORT, EYE, portOf } from './topology.ts';
 
@@ -29,6 +38,7 @@ const RTMGRP_ADDRESSES = 0x110;
 
 const settings: EyeSettings = JSON.parse(process.argv[2] ?? '{}');
 const vip = ip(settings.vip);
+const target = inetAddress(vip, ECHO_PORT);
 const now = (): number => native().clock(CLOCK_MONOTONIC);
 
 const pending: string[] = [];
@@ -40,18 +50,17 @@ const readers = new Map<number, (at: number) => void>();
 
 /** The echo: the VIP's only service, and it says who gave it. */
 for (const director of DIRECTORS) {
-  const fd = within(director, () => openUdp(vip, ECHO_PORT));
+  const fd = within(director, () => openUdpAt(vip, ECHO_PORT));
   const name = director === 'da' ? 0 : 1;
   readers.set(fd, () => {
     for (const { bytes, from } of receive(fd)) {
-      send(fd, Uint8Array.of(...bytes.subarray(0, 4), name), from.slice(0, 16));
+      send(fd, Uint8Array.of(...bytes.subarray(0, 4), name), from.slice(0, target.length));
     }
   });
 }
 
 /** The client. */
-const client = within('client', () => openUdp());
-const target = inetAddress(vip, ECHO_PORT);
+const client = within('client', () => openUdp(ipFamily(vip)));
 const outstanding = new Map<number, number>();
 let sequence = 0;
 readers.set(client, (at) => {
@@ -80,7 +89,11 @@ function giveUp(at: number): void {
 
 /** Who answers on the segment. The question leaves from the observer's own port, so the router learns nothing by it. */
 const asker = within('switch', () => openPacket(EYE.device, segmentFilter(settings.heartbeatPort)));
-const question = encodeArpQuestion({ senderMac: EYE.mac, senderIp: EYE.address, targetIp: vip });
+const question = (ipFamily(vip) === 4 ? encodeArpQuestion : encodeNeighbourQuestion)({
+  senderMac: EYE.mac,
+  senderIp: EYE.addresses[ipFamily(vip)],
+  targetIp: vip,
+});
 let answered = new Set<Director>();
 let told = '?';
 readers.set(asker, () => {

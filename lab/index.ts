@@ -1,5 +1,5 @@
 export { obstacle, openCell } from './cell.ts';
-export type { DirectorKind, Timing } from './directors.ts';
+export type { DirectorKind, Setup } from './directors.ts';
 export type { LabEvent } from './events.ts';
 export { INCIDENT_NAMES } from './incidents.ts';
 export { labCommand } from './lab.ts';

@@ -2,14 +2,14 @@
 
 import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
-import type { Timing } from './directors.ts';
+import type { Setup } from './directors.ts';
 import type { IncidentName } from './incidents.ts';
 import { Stage } from './stage.ts';
 import { type TourOptions, tour } from './tour.ts';
 
 /** One line of a `run` cell's output. */
 export type RunOrder = {
-  readonly timing: Timing;
+  readonly setup: Setup;
   readonly incidents: readonly {
     readonly name: IncidentName;
     readonly run: number;
@@ -24,7 +24,7 @@ export type RunOrder = {
 new Socket({ fd: 3 }).on('close', () => process.exit(1)).resume();
 
 async function runAll(order: RunOrder): Promise<void> {
-  const stage = await Stage.build(order.timing);
+  const stage = await Stage.build(order.setup);
   for (const { name, run, seed } of order.incidents) {
     const { quietMs, watchMs, loadMs } = order;
     const record = await stage.run(name, { run, seed, quietMs, watchMs, loadMs });

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { type Cell, enterCell, findCells, obstacle, openCell } from './cell.ts';
-import type { Timing } from './directors.ts';
+import type { Setup } from './directors.ts';
 import { INCIDENT_NAMES, INCIDENTS, isIncidentName } from './incidents.ts';
 import { runCommand } from './run.ts';
 import { NODES } from './topology.ts';
@@ -32,6 +32,7 @@ options:
   --deadtime MS     silence after which the standby takes over (300)
   --dialect D       legacy or auto (legacy)
   --director D      piranha or keepalived (piranha)
+  --ipv6            the VIP is an IPv6 address (piranha only)
   --second-network  a private heartbeat network between the directors
   --quiet MS        silence of announcements before each fault (1300; keepalived 6500)
   --for SECONDS     how long 'load' lasts (10)
@@ -68,6 +69,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
       director: { type: 'string', default: 'piranha' },
       for: { type: 'string', default: '10' },
       help: { type: 'boolean', short: 'h', default: false },
+      ipv6: { type: 'boolean', default: false },
       jobs: { type: 'string' },
       json: { type: 'boolean', default: false },
       keepalive: { type: 'string', default: '100' },
@@ -85,18 +87,20 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   }
   if (verb === 'down') return down(rest, values.all);
   if (verb === 'shell') return shell(rest);
-  const timing: Timing = {
+  const setup: Setup = {
     kind: oneOf('--director', values.director, ['piranha', 'keepalived'] as const),
     keepaliveMs: whole('--keepalive', values.keepalive, 10),
     deadtimeMs: whole('--deadtime', values.deadtime, 20),
     dialect: oneOf('--dialect', values.dialect, ['legacy', 'auto'] as const),
     hasPrivateNetwork: values['second-network'],
+    family: values.ipv6 ? 6 : 4,
   };
+  if (values.ipv6 && setup.kind === 'keepalived') throw new Misuse('--ipv6 is for piranha only');
   const problem = await obstacle();
   if (problem !== undefined) throw new Error(problem);
   if (verb === undefined || verb === 'up') {
     if (rest.length > 0) throw new Misuse(`what is "${rest[0]}"? (piranha lab --help)`);
-    return stay(verb === 'up' ? 'up' : 'tour', { timing, hasStory: verb === undefined });
+    return stay(verb === 'up' ? 'up' : 'tour', { setup, hasStory: verb === undefined });
   }
   if (verb !== 'run') throw new Misuse(`there is no "piranha lab ${verb}" (piranha lab --help)`);
   const repeat = whole('--repeat', values.repeat, 1);
@@ -106,14 +110,10 @@ async function dispatch(argv: readonly string[]): Promise<number> {
       repeat,
       seed: whole('--seed', values.seed, 0),
       jobs: whole('--jobs', values.jobs ?? (repeat < 10 ? '1' : '4'), 1),
-      quietMs: whole(
-        '--quiet',
-        values.quiet ?? (timing.kind === 'keepalived' ? '6500' : '1300'),
-        0,
-      ),
+      quietMs: whole('--quiet', values.quiet ?? (setup.kind === 'keepalived' ? '6500' : '1300'), 0),
       loadMs: 1000 * whole('--for', values.for, 1),
       watchMs: whole('--watch', values.watch, 0),
-      timing,
+      setup,
     },
     values.json,
   );

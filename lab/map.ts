@@ -1,5 +1,4 @@
 /** The lab's network as a picture, for people. */
-import { VIP } from './topology.ts';
 
 export const MAP = `
      client               router                       switch
@@ -9,7 +8,7 @@ export const MAP = `
                                                      # ----- 198.51.100.22  r2  real server
 `;
 
-export const VIP_TEXT = `The client asks ${VIP}, the virtual IP, and never knows which director has it. The router knows:
+export const VIP_TEXT = `The client asks the virtual IP (VIP) and never knows which director has it. The router knows:
 it keeps an ARP entry for the VIP, here for hours, unless an announcement (gratuitous ARP) moves it. When
 the VIP moves and the router does not hear of it, all that is sent to the VIP is lost. That was bug 140414.
 `;

@@ -4,7 +4,7 @@
  */
 import { createInterface } from 'node:readline';
 import { openCell } from './cell.ts';
-import type { Timing } from './directors.ts';
+import type { Setup } from './directors.ts';
 import type { IncidentName } from './incidents.ts';
 import type { RunOrder } from './inside.ts';
 import type { RunRecord } from './record.ts';
@@ -18,7 +18,7 @@ export type RunRequest = {
   readonly quietMs: number;
   readonly watchMs: number;
   readonly loadMs: number;
-  readonly timing: Timing;
+  readonly setup: Setup;
 };
 
 /** Plays everything; `onRecord` is called as records come. Rejects when a cell fails. */
@@ -33,8 +33,8 @@ export async function playAll(
   const records: RunRecord[] = [];
   const cells = Array.from({ length: jobs }, (_, job) => {
     const incidents = all.filter((_, index) => index % jobs === job);
-    const { timing, quietMs, watchMs, loadMs } = request;
-    return playInCell({ timing, quietMs, watchMs, loadMs, incidents }, (record) => {
+    const { setup, quietMs, watchMs, loadMs } = request;
+    return playInCell({ setup, quietMs, watchMs, loadMs, incidents }, (record) => {
       records.push(record);
       onRecord(record);
     });

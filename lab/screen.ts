@@ -4,7 +4,7 @@
  * not with NO_COLOR (https://no-color.org).
  */
 import type { Present } from './observer.ts';
-import { CLIENT_ADDRESS, MACS, VIP } from './topology.ts';
+import { CLIENT_ADDRESSES, type Family, MACS, VIPS } from './topology.ts';
 
 const REDRAW_MS = 100;
 
@@ -18,6 +18,7 @@ export class Screen {
   #present: Present | undefined;
   #timer: NodeJS.Timeout | undefined;
   #drawn = 0;
+  #family: Family = 4;
   #lastLine = '';
 
   /** Text of the story; may have several lines. */
@@ -32,8 +33,9 @@ export class Screen {
   }
 
   /** Shows the present from now on. */
-  follow(present: Present): void {
+  follow(present: Present, family: Family): void {
     this.#present = present;
+    this.#family = family;
     this.#timer = setInterval(() => {
       if (this.#isLive) {
         this.#erase();
@@ -68,11 +70,11 @@ export class Screen {
     const own = owners.size === 1 ? 'good' : 'bad';
     const isAgreed = answering.length === 1 && router === answering[0];
     return [
-      `  VIP ${VIP} is on       ${this.paint(own, names([...owners]))}`,
+      `  VIP ${VIPS[this.#family].padEnd(15)} is on      ${this.paint(own, names([...owners]))}`,
       `  who-has is answered by        ${this.paint(own, names(answering))}`,
       `  the router's ARP entry says   ${this.paint(isAgreed ? 'good' : 'bad', this.#entry(router))}`,
       `  the client's probes reach     ${this.paint(probe?.by ? 'good' : 'bad', probe?.by ?? 'nobody')}` +
-        this.paint('dim', `   (${CLIENT_ADDRESS} asks every 5 ms)`),
+        this.paint('dim', `   (${CLIENT_ADDRESSES[this.#family]} asks every 5 ms)`),
     ];
   }
 

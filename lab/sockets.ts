@@ -6,10 +6,12 @@
  * on the machine that is being measured).
  */
 import { closeSync, openSync } from 'node:fs';
-import { type IpAddress, ipBytes } from '../src/base/index.ts';
+import { type IpAddress, ipBytes, ipFamily } from '../src/base/index.ts';
 import { native } from '../src/ports/index.ts';
+import type { Family } from './topology.ts';
 
 const AF_INET = 2;
+const AF_INET6 = 10;
 const AF_NETLINK = 16;
 const AF_PACKET = 17;
 const SOCK_DGRAM = 2;
@@ -18,7 +20,10 @@ const ETH_P_ALL = 0x0003;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
 const SO_RCVBUF = 8;
+const IPPROTO_IP = 0;
+const IPPROTO_IPV6 = 41;
 const IP_FREEBIND = 15;
+const IPV6_FREEBIND = 78;
 const STRIDE = 2048;
 const BATCH = 32;
 const ADDRESS_STRIDE = 32;
@@ -51,13 +56,18 @@ export function openPacket(device: string, filter: Uint8Array): number {
   return fd;
 }
 
-/** A UDP socket; with an address it is bound there, whether or not the machine has it (IP_FREEBIND). */
-export function openUdp(address?: IpAddress, port = 0): number {
-  const fd = check(native().socket(AF_INET, SOCK_DGRAM, 0), 'udp socket');
-  if (address !== undefined) {
-    check(native().setsockopt(fd, 0, IP_FREEBIND, 1), 'IP_FREEBIND');
-    check(native().bind(fd, inetAddress(address, port)), `udp ${address}:${port}`);
-  }
+/** A UDP socket of an unspecified port. */
+export function openUdp(family: Family): number {
+  return check(native().socket(family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM, 0), 'udp socket');
+}
+
+/** The same, bound to an address whether or not the machine has it at the moment (IP_FREEBIND). */
+export function openUdpAt(address: IpAddress, port: number): number {
+  const family = ipFamily(address);
+  const fd = openUdp(family);
+  const [level, name] = family === 4 ? [IPPROTO_IP, IP_FREEBIND] : [IPPROTO_IPV6, IPV6_FREEBIND];
+  check(native().setsockopt(fd, level, name, 1), 'IP_FREEBIND');
+  check(native().bind(fd, inetAddress(address, port)), `udp ${address}:${port}`);
   enlarge(fd);
   return fd;
 }
@@ -74,12 +84,14 @@ export function openRoute(groups: number): number {
   return fd;
 }
 
+/** sockaddr_in or sockaddr_in6 (ip(7), ipv6(7)). */
 export function inetAddress(address: IpAddress, port: number): Uint8Array {
-  const bytes = new Uint8Array(16);
+  const isFour = ipFamily(address) === 4;
+  const bytes = new Uint8Array(isFour ? 16 : 28);
   const view = new DataView(bytes.buffer);
-  view.setUint16(0, AF_INET, true);
+  view.setUint16(0, isFour ? AF_INET : AF_INET6, true);
   view.setUint16(2, port, false);
-  bytes.set(ipBytes(address), 4);
+  bytes.set(ipBytes(address), isFour ? 4 : 8);
   return bytes;
 }
 

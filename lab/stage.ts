@@ -9,7 +9,7 @@
 
 import { assert } from '../src/base/index.ts';
 import { Cuts } from './cuts.ts';
-import type { Timing } from './directors.ts';
+import type { Setup } from './directors.ts';
 import { Directors, deadtimeOf, HEARTBEAT_PORT } from './directors.ts';
 import {
   INCIDENTS,
@@ -20,7 +20,7 @@ import {
 } from './incidents.ts';
 import { now, Observer, type Present, sleep } from './observer.ts';
 import { type Mark, type RunRecord, recordOf } from './record.ts';
-import { build, DIRECTORS, VIP } from './topology.ts';
+import { build, DIRECTORS, VIPS } from './topology.ts';
 
 const PROBE_MS = 5;
 const ASK_MS = 5;
@@ -41,26 +41,26 @@ export class Stage {
     return this.#directors;
   }
 
-  get timing(): Timing {
-    return this.#directors.timing;
+  get setup(): Setup {
+    return this.#directors.setup;
   }
 
   get deadtimeMs(): number {
-    return deadtimeOf(this.timing);
+    return deadtimeOf(this.setup);
   }
 
-  static async build(timing: Timing): Promise<Stage> {
-    const { hasPrivateNetwork } = timing;
+  static async build(setup: Setup): Promise<Stage> {
+    const { hasPrivateNetwork } = setup;
     await build({ hasPrivateNetwork });
     const eye = {
-      vip: VIP,
+      vip: VIPS[setup.family],
       heartbeatPort: HEARTBEAT_PORT,
       hasPrivateNetwork,
       probeMs: PROBE_MS,
       askMs: ASK_MS,
     };
     const [observer, cuts] = await Promise.all([Observer.start(eye), Cuts.open()]);
-    return new Stage(observer, cuts, new Directors(timing));
+    return new Stage(observer, cuts, new Directors(setup));
   }
 
   /**
@@ -81,7 +81,7 @@ export class Stage {
       present.owners.has('da') &&
       present.router === 'da' &&
       present.probe?.by === 'da' &&
-      (present.heartbeatAt.db > startedAt || this.timing.kind === 'keepalived') &&
+      (present.heartbeatAt.db > startedAt || this.setup.kind === 'keepalived') &&
       now() - present.announcedAt > quietMs;
     const hasLost = () => DIRECTORS.some((node) => !directors.isRunning(node));
     await observer.until((present) => isCalm(present) || hasLost(), SETTLE_LIMIT_MS);
@@ -91,13 +91,14 @@ export class Stage {
   }
 
   /** Other daemons, or other timers, in the same network. */
-  async recast(timing: Timing): Promise<void> {
+  async recast(setup: Setup): Promise<void> {
     assert(
-      timing.hasPrivateNetwork === this.timing.hasPrivateNetwork,
+      setup.hasPrivateNetwork === this.setup.hasPrivateNetwork &&
+        setup.family === this.setup.family,
       'the network stays as it is',
     );
     await this.clean();
-    this.#directors = new Directors(timing);
+    this.#directors = new Directors(setup);
   }
 
   /** No daemon, no VIP, no cut. */
@@ -123,7 +124,7 @@ export class Stage {
       observer,
       cuts: this.cuts,
       directors: this.directors,
-      keepaliveMs: this.timing.keepaliveMs,
+      keepaliveMs: this.setup.keepaliveMs,
       deadtimeMs: this.deadtimeMs,
       loadMs: options.loadMs ?? 10_000,
       random,
@@ -138,8 +139,8 @@ export class Stage {
       incident: name,
       isHandover: incident.isHandover ?? false,
       isRest: incident.isRest ?? false,
-      director: this.timing.kind,
-      keepaliveMs: this.timing.keepaliveMs,
+      director: this.setup.kind,
+      keepaliveMs: this.setup.keepaliveMs,
       deadtimeMs: this.deadtimeMs,
       run: options.run,
       seed: options.seed,
@@ -161,7 +162,7 @@ export class Stage {
 
   /** A random moment of the heartbeat period; the observer tells what it really was. */
   async #untilPhase(fraction: number): Promise<void> {
-    const { keepaliveMs } = this.timing;
+    const { keepaliveMs } = this.setup;
     const due = this.observer.present.heartbeatAt.da + (1 + fraction) * keepaliveMs;
     let target = due;
     while (target < now()) target += keepaliveMs;

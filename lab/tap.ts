@@ -5,11 +5,11 @@
  * and, if it is a heartbeat, came from the partner. A classic BPF program in the kernel drops all other frames, or the
  * probes would wake the observer four times each.
  */
-import type { IpAddress } from '../src/base/index.ts';
+import type { IpAddress, MacAddress } from '../src/base/index.ts';
 import {
-  BROADCAST_MAC,
   decodeArp,
   decodeHeartbeat,
+  decodeNeighbour,
   ETHERTYPE_ARP,
   ETHERTYPE_IPV4,
   ETHERTYPE_IPV6,
@@ -73,12 +73,32 @@ function assemble(program: readonly Instruction[]): Uint8Array {
   return bytes;
 }
 
-/** The director whose ARP reply for `vip` this is. */
+/** The director whose answer to "who has `vip`?" this is: an ARP reply or a neighbour advertisement. */
 export function whoAnswered({ bytes, from }: Arrival, vip: IpAddress): Director | undefined {
   if (from[10] === PACKET_OUTGOING) return undefined;
+  const claim = readClaim(bytes, vip);
+  return claim === undefined || claim.form === 'request' ? undefined : directorOf(claim.mac);
+}
+
+type Claim = {
+  readonly form: 'reply' | 'request' | 'advertisement';
+  /** Where it says the VIP is. */
+  readonly mac: MacAddress;
+  readonly isToAll: boolean;
+};
+
+/** A frame that says where `vip` is. */
+function readClaim(bytes: Uint8Array, vip: IpAddress): Claim | undefined {
+  const isToAll = ((bytes[0] ?? 0) & 1) === 1;
   const arp = decodeArp(bytes);
-  if (!arp.ok || arp.value.operation !== 'reply' || arp.value.senderIp !== vip) return undefined;
-  return directorOf(arp.value.senderMac);
+  if (arp.ok) {
+    const { operation, senderIp, senderMac } = arp.value;
+    return senderIp === vip ? { form: operation, mac: senderMac, isToAll } : undefined;
+  }
+  const neighbour = decodeNeighbour(bytes);
+  if (!neighbour.ok || neighbour.value.kind !== 'advertisement') return undefined;
+  const { target, linkLayer, source } = neighbour.value;
+  return target === vip ? { form: 'advertisement', mac: linkLayer ?? source, isToAll } : undefined;
 }
 
 export type PortContext = {
@@ -95,14 +115,11 @@ export function readPort(arrival: Arrival, context: PortContext): LabEvent | und
   const { director, network, at } = context;
   const isOutgoing = arrival.from[10] === PACKET_OUTGOING;
   const etherType = ((bytes[12] ?? 0) << 8) | (bytes[13] ?? 0);
-  if (etherType === ETHERTYPE_ARP) {
-    const arp = decodeArp(bytes);
-    const isClaim =
-      arp.ok && arp.value.senderIp === context.vip && arp.value.destination === BROADCAST_MAC;
-    if (!isClaim || isOutgoing) return undefined;
-    return ['announcement', at, director, arp.value.operation, arp.value.senderMac];
+  if (etherType !== ETHERTYPE_IPV4) {
+    const claim = isOutgoing ? undefined : readClaim(bytes, context.vip);
+    if (claim === undefined || !claim.isToAll) return undefined;
+    return ['announcement', at, director, claim.form, claim.mac];
   }
-  if (etherType !== ETHERTYPE_IPV4) return undefined;
   const protocol = bytes[23];
   if (protocol !== PROTOCOL_UDP && protocol !== PROTOCOL_VRRP) return undefined;
   const says = protocol === PROTOCOL_VRRP ? 'advert' : heartbeatWord(bytes);

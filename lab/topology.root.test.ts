@@ -11,9 +11,9 @@ import { openCell } from './cell.ts';
 import { command, inNamespace } from './command.ts';
 import { Cuts } from './cuts.ts';
 import { now, Observer, sleep } from './observer.ts';
-import { inetAddress, openPacket, openUdp, send, within } from './sockets.ts';
+import { inetAddress, openPacket, openUdp, openUdpAt, send, within } from './sockets.ts';
 import { segmentFilter } from './tap.ts';
-import { build, type Director, MACS, OWN_ADDRESS, VIP } from './topology.ts';
+import { build, type Director, MACS, OWN_ADDRESS, VIPS } from './topology.ts';
 
 type Findings = {
   buildMs: number;
@@ -94,7 +94,7 @@ async function explore(): Promise<Findings> {
   const startedAt = now();
   await build({ hasPrivateNetwork: true });
   const buildMs = now() - startedAt;
-  const eye = { vip: VIP, heartbeatPort: 539, hasPrivateNetwork: true, probeMs: 5, askMs: 10 };
+  const eye = { vip: VIPS[4], heartbeatPort: 539, hasPrivateNetwork: true, probeMs: 5, askMs: 10 };
   const observer = await Observer.start(eye);
   const cuts = await Cuts.open();
 
@@ -160,12 +160,12 @@ async function explore(): Promise<Findings> {
 }
 
 async function address(node: Director, action: 'add' | 'del'): Promise<void> {
-  await command(['ip', '-n', node, 'addr', action, `${VIP}/32`, 'dev', 'eth0']);
+  await command(['ip', '-n', node, 'addr', action, `${VIPS[4]}/32`, 'dev', 'eth0']);
 }
 
 function announce(node: Director): void {
   const fd = within(node, () => openPacket('eth0', segmentFilter(539)));
-  send(fd, encodeArpAnnouncement({ form: 'reply', vip: VIP, mac: MACS[node] }));
+  send(fd, encodeArpAnnouncement({ form: 'reply', vip: VIPS[4], mac: MACS[node] }));
 }
 
 function neighbour(node: string, of: string): Promise<string> {
@@ -180,8 +180,8 @@ function reaches(node: string, target: string): Promise<boolean> {
 async function passes(from: Director, to: Director): Promise<boolean> {
   const entry = ['lladdr', MACS[to], 'dev', 'eth0', 'nud', 'permanent'];
   await command(['ip', '-n', from, 'neigh', 'replace', OWN_ADDRESS[to], ...entry]);
-  const listener = within(to, () => openUdp(OWN_ADDRESS[to], 5000));
-  const speaker = within(from, () => openUdp());
+  const listener = within(to, () => openUdpAt(OWN_ADDRESS[to], 5000));
+  const speaker = within(from, () => openUdp(4));
   send(speaker, Uint8Array.of(1), inetAddress(OWN_ADDRESS[to], 5000));
   const isHeard = new LinuxPoller().wait([listener], 200).length > 0;
   native().close(listener);

@@ -37,9 +37,20 @@ const HOSTS: readonly Host[] = [
   { name: 'r2', number: 22 },
 ];
 /** The observer's own place on the segment: it asks who has the VIP and is answered there. */
-export const EYE = { address: ip('198.51.100.99'), mac: macOf(99), device: 'eye' };
-export const CLIENT_ADDRESS: IpAddress = ip('203.0.113.2');
-export const VIP: IpAddress = ip('198.51.100.100');
+export const EYE = {
+  addresses: { 4: ip('198.51.100.99'), 6: ip('fd77::99') },
+  mac: macOf(99),
+  device: 'eye',
+};
+export const CLIENT_ADDRESSES: Readonly<Record<Family, IpAddress>> = {
+  4: ip('203.0.113.2'),
+  6: ip('fd78::2'),
+};
+export type Family = 4 | 6;
+export const VIPS: Readonly<Record<Family, IpAddress>> = {
+  4: ip('198.51.100.100'),
+  6: ip('fd77::100'),
+};
 /** The UDP port that answers at the VIP with the name of its director. */
 export const ECHO_PORT = 7000;
 const HOURS_4_MS = 4 * 3600 * 1000;
@@ -136,6 +147,7 @@ async function configureHost({ name, number }: Host, options: TopologyOptions): 
       'link set eth1 up',
       'addr add 203.0.113.1/24 dev eth1',
       'addr add fd78::1/64 dev eth1 nodad',
+      'addr add fe80::1/64 dev eth1 nodad',
     );
   } else {
     lines.push(
@@ -164,6 +176,7 @@ function clientLines(): string[] {
     'link set eth0 up',
     'addr add 203.0.113.2/24 dev eth0',
     'addr add fd78::2/64 dev eth0 nodad',
+    'addr add fe80::2/64 dev eth0 nodad',
     'route add default via 203.0.113.1',
     'route add default via fd78::1',
   ];

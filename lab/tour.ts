@@ -4,7 +4,7 @@
  */
 
 import { diagram } from './diagram.ts';
-import { LAB_DIRECTORY, lvsConfig, PROGRAM, startCommand, type Timing } from './directors.ts';
+import { LAB_DIRECTORY, lvsConfig, PROGRAM, type Setup, startCommand } from './directors.ts';
 import { MAP, VIP_TEXT } from './map.ts';
 import { now, sleep } from './observer.ts';
 import { type Mark, type RunRecord, recordOf } from './record.ts';
@@ -12,27 +12,27 @@ import { Screen } from './screen.ts';
 import { Stage } from './stage.ts';
 import { DIRECTORS } from './topology.ts';
 
-export type TourOptions = { readonly timing: Timing; readonly hasStory: boolean };
+export type TourOptions = { readonly setup: Setup; readonly hasStory: boolean };
 
 /** A round of announcements is five seconds long; after it, nothing can be healed by a late frame of the start. */
 const QUIET_MS = 1300;
 /** Long enough for eyes. */
 const PAUSE_MS = 2500;
 
-export async function tour({ timing, hasStory }: TourOptions): Promise<void> {
+export async function tour({ setup, hasStory }: TourOptions): Promise<void> {
   const screen = new Screen();
   const interrupted = new Promise<'interrupted'>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const)
       process.on(signal, () => resolve('interrupted'));
   });
-  introduce(screen, timing);
-  const stage = await Stage.build(timing);
+  introduce(screen, setup);
+  const stage = await Stage.build(setup);
   if (!stage.observer.isRealtime) {
     screen.tell(
       '(No real-time priority for the observer: on a busy machine the times below are less exact.)\n',
     );
   }
-  screen.follow(stage.observer.present);
+  screen.follow(stage.observer.present, setup.family);
   const acts = hasStory ? play(stage, screen) : stayUp(stage, screen, interrupted);
   const end = await Promise.race([acts, interrupted]);
   screen.end();
@@ -41,18 +41,18 @@ export async function tour({ timing, hasStory }: TourOptions): Promise<void> {
   else if (end === 'bad') process.exitCode = 1;
 }
 
-function introduce(screen: Screen, timing: Timing): void {
+function introduce(screen: Screen, setup: Setup): void {
   screen.tell(screen.paint('bold', 'The network, made of namespaces of this kernel:'));
   screen.tell(MAP);
   screen.tell(VIP_TEXT);
-  if (timing.kind === 'piranha') {
+  if (setup.kind === 'piranha') {
     screen.tell(screen.paint('bold', `The directors' configuration, ${LAB_DIRECTORY}/lvs.cf:`));
-    screen.tell(lvsConfig(timing).replace(/^/gm, '  ').trimEnd());
+    screen.tell(lvsConfig(setup).replace(/^/gm, '  ').trimEnd());
     screen.tell();
   }
   screen.tell(screen.paint('bold', 'Started in their namespaces:'));
   for (const node of DIRECTORS)
-    screen.tell(`  ${node}# ${startCommand(timing.kind, node).join(' ')}`);
+    screen.tell(`  ${node}# ${startCommand(setup.kind, node).join(' ')}`);
   screen.tell();
 }
 
@@ -96,8 +96,8 @@ async function play(stage: Stage, screen: Screen): Promise<'good' | 'bad'> {
       incident: 'freeze',
       isHandover: false,
       isRest: false,
-      director: stage.timing.kind,
-      keepaliveMs: stage.timing.keepaliveMs,
+      director: stage.setup.kind,
+      keepaliveMs: stage.setup.keepaliveMs,
       deadtimeMs: stage.deadtimeMs,
       run: 1,
       seed: 0,
