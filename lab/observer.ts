@@ -139,7 +139,10 @@ export class Observer {
       case 'stall':
         return;
       case 'probe':
-        present.probe = { sentAt: event[1], by: event[2] };
+        // A lost probe is told half a second late: what came after it counts.
+        if (event[1] >= (present.probe?.sentAt ?? 0)) {
+          present.probe = { sentAt: event[1], by: event[2] };
+        }
         return;
       case 'answering':
         present.answering = event[2];

@@ -84,10 +84,12 @@ export class Stage {
       (present.heartbeatAt.db > startedAt || this.setup.kind === 'keepalived') &&
       now() - present.announcedAt > quietMs;
     const hasLost = () => DIRECTORS.some((node) => !directors.isRunning(node));
-    await observer.until((present) => isCalm(present) || hasLost(), SETTLE_LIMIT_MS);
-    if (!isCalm(observer.present) || hasLost()) {
-      throw this.#unsettled('the pair did not become calm with da active');
-    }
+    let hasSettled = false;
+    await observer.until((present) => {
+      hasSettled = isCalm(present) && !hasLost();
+      return hasSettled || hasLost();
+    }, SETTLE_LIMIT_MS);
+    if (!hasSettled) throw this.#unsettled('the pair did not become calm with da active');
   }
 
   /** Other daemons, or other timers, in the same network. */
