@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Instant, instant } from '../base/index.ts';
 import { parseSettings } from '../config/index.ts';
 import {
   down,
+  PROBE_FAILURES,
   type ServiceTable,
   type Settings,
   serviceKeyText,
@@ -19,7 +22,12 @@ import {
   servicesStatus,
   servicesWakeAt,
 } from './services-state.ts';
-import type { Override, ServicesEffect, ServicesInput } from './services-types.ts';
+import {
+  type Override,
+  SERVER_REASONS,
+  type ServicesEffect,
+  type ServicesInput,
+} from './services-types.ts';
 import { planTable } from './table-plan.ts';
 
 const HEAD = `primary = 198.51.100.11
@@ -468,4 +476,11 @@ test('whatever happens, only proven servers take traffic and the sorry server is
     }),
     { numRuns: 400 },
   );
+});
+
+test('every reason of a server is explained in docs/reasons.md', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/reasons.md'), 'utf8');
+  const chapter = page.split('# Reasons of a real server')[1] ?? '';
+  const told = [...chapter.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, word]) => word);
+  assert.deepEqual(told, [...SERVER_REASONS, ...PROBE_FAILURES]);
 });
