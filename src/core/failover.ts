@@ -206,7 +206,14 @@ function judgeWitnesses(move: Move, now: Instant): Move {
 
 function partnerSilent(move: Move, now: Instant): Move {
   const { settings, isActive, heardAt } = move.state;
-  const silent = change(move, { deadAt: undefined, partnerSaid: 'nothing', failbackAt: undefined });
+  const silent = change(move, {
+    deadAt: undefined,
+    partnerSaid: 'nothing',
+    failbackAt: undefined,
+    // Who comes back from so long a silence is as good as a new one, where lives have no names.
+    failbackOfferedTo:
+      move.state.failbackOfferedTo === 0 ? undefined : move.state.failbackOfferedTo,
+  });
   const noted = heardAt === undefined ? silent : note(silent, { kind: 'partner', is: 'silent' });
   if (isActive || !mayActivate(noted.state)) return noted;
   if (settings.paths.length === 0) return activate(noted, 'no-partner');

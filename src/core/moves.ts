@@ -231,7 +231,6 @@ export function activate(move: Move, reason: Reason, from?: Role): Move {
     courtesyAt: undefined,
     deafAt: undefined,
     failbackAt: undefined,
-    failbackOfferedTo: undefined,
     wish: { number, isConfirmed: false, afterwards: 'announce', vips: move.state.settings.vips },
   });
   const told = say(note(active, { kind: 'role', from: before, to: 'active', reason }), 'running');
