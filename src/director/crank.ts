@@ -45,6 +45,7 @@ import {
   zeroCounters,
 } from './messages.ts';
 import type { PulsePlan } from './plan.ts';
+import { SegmentWatch, type WatchPorts } from './segment-watch.ts';
 import { portErrorText } from './sentences.ts';
 import { Teller } from './teller.ts';
 
@@ -60,6 +61,8 @@ export type CrankPorts = AnnouncerPorts & {
   readonly pulsebeat: Pulsebeat;
   /** Absent: this kernel keeps no leases. */
   readonly lease?: LeasePort;
+  /** Absent: the link layer is spoken to, never listened to. */
+  readonly watch?: WatchPorts;
 };
 
 /** A turn at least this often, so that main's lease is looked at and status is fresh. */
@@ -72,6 +75,7 @@ export class Crank {
   readonly #converger: Converger;
   readonly #announcer: Announcer;
   readonly #lease: LeaseKeeper;
+  readonly #watch: SegmentWatch | undefined;
   readonly #teller: Teller;
   readonly #mainWatch: MainWatch;
   readonly #counters: PulseCounters = zeroCounters();
@@ -102,6 +106,7 @@ export class Crank {
     this.#announcer = new Announcer(ports, plan);
     this.#teller = new Teller(ports.post);
     this.#lease = new LeaseKeeper(ports.lease, (key, text) => this.#teller.trouble(key, text));
+    this.#watch = ports.watch && this.#watchSegments(ports.watch);
     this.#mainWatch = new MainWatch(now, ports.pulsebeat.mainBeats());
     this.#state = initialState(plan.failover, now);
   }
@@ -128,13 +133,17 @@ export class Crank {
   turn(): boolean {
     const { clock, poller, pulsebeat, addresses, doorbellFd } = this.#ports;
     const coreDueAt = wakeAt(this.#state);
-    const fds = [...this.#sockets.fds, ...this.#lease.fds, addresses.eventFd, doorbellFd];
+    const ears = this.#watch?.fds ?? [];
+    const fds = [...this.#sockets.fds, ...this.#lease.fds, ...ears, addresses.eventFd, doorbellFd];
     const readable = poller.wait(fds, Math.max(0, elapsedMs(clock.now(), this.#dueAt())));
     this.#now = clock.now();
     this.#noticeLateness(coreDueAt);
     this.#sockets.drain((path, { from, bytes }) => {
       this.#hear({ kind: 'datagram', now: this.#now, path, from, bytes });
     });
+    for (const input of this.#watch?.drain(this.#now, this.#state.isActive) ?? []) {
+      this.#feed(input);
+    }
     if (this.#lease.fds.some((fd) => readable.includes(fd))) this.#lease.look();
     // While a long wish is worked off, its own events would be all there is to see.
     if (!this.#converger.isBusy && readable.includes(addresses.eventFd)) this.#drainKernelEvents();
@@ -151,6 +160,14 @@ export class Crank {
   close(): void {
     this.#sockets.close();
     this.#announcer.close();
+    this.#watch?.close();
+  }
+
+  #watchSegments(ports: WatchPorts): SegmentWatch {
+    return new SegmentWatch(ports, {
+      partnerMacs: () => this.#state.extended.partner?.linkAddresses ?? [],
+      tell: (key, error) => this.#teller.trouble(key, error && portErrorText(error)),
+    });
   }
 
   /** When the next turn is due if nothing becomes readable. */
@@ -158,6 +175,7 @@ export class Crank {
     const soonest = earliest(
       wakeAt(this.#state),
       this.#announcer.nextAt,
+      this.#watch?.nextAt,
       this.#converger.repairAt,
       this.#converger.isBusy ? this.#now : undefined,
       after(this.#now, LONGEST_WAIT_MS),
@@ -177,6 +195,7 @@ export class Crank {
     if (this.#wasDropped) return;
     this.#counters.received[input.path]++;
     this.#heardAt = { ...this.#heardAt, [input.path]: input.now };
+    this.#watch?.heardPartner(input.path, input.now);
   }
 
   #drainKernelEvents(): void {
@@ -191,6 +210,7 @@ export class Crank {
     this.#teller.trouble('observe', observed.ok ? undefined : portErrorText(observed.error));
     if (!observed.ok) return;
     this.#announcer.replaceLinks(observed.value.links);
+    this.#watch?.replace(this.#plan, observed.value, this.#now);
     this.#lease.install(this.#plan.failover.vips, observed.value.links, this.#leaseMs);
     const down = pathsDown(this.#plan.failover.paths, observed.value);
     if (down.join() === this.#linksDown.join()) return;
@@ -213,6 +233,13 @@ export class Crank {
         return;
       case 'report':
         this.#hasNews = true;
+        return;
+      case 'gateways':
+        this.#watch?.useGateways(message.gateways);
+        this.#lookAtKernel();
+        return;
+      case 'services-failed':
+        this.#feed({ kind: 'services', now: this.#now, health: 'failed' });
         return;
       case 'stop':
         this.#feed({ kind: 'stop', now: this.#now });
@@ -250,6 +277,8 @@ export class Crank {
     this.#done(this.#converger.repair(this.#now));
     // What is not settled is not announced, neither as ours nor as given away.
     if (!this.#converger.isBusy) this.#sendAnnouncements();
+    const isAnnouncing = this.#announcer.nextAt !== undefined;
+    this.#watch?.send(this.#now, () => this.#mayAnnounce('own'), isAnnouncing);
   }
 
   #sendAnnouncements(): void {
@@ -305,6 +334,7 @@ export class Crank {
         return;
       case 'cancel-announcements':
         this.#announcer.cancel();
+        this.#watch?.cancelQuestions();
         return;
       case 'hook':
         this.#ports.post({ kind: 'hook', hook: effect.hook });
@@ -316,12 +346,16 @@ export class Crank {
         if (!this.#lease.extend()) this.#feed({ kind: 'lease', now: this.#now, isAlive: false });
         return;
       case 'ask-segment':
+        this.#watch?.askSegment(this.#now);
+        return;
       case 'verify':
-        return; // nobody is asked: no witness is known
+        this.#watch?.verify(this.#now, effect.vips, effect.teaches);
+        return;
       case 'exit':
         this.#isOver = true;
         this.#hasNews = true;
         this.#lease.remove();
+        this.#watch?.release();
         return;
       default:
         unreachable(effect);

@@ -13,11 +13,14 @@ import { err, type Milliseconds, ok, type Result, unreachable } from '../base/in
 import type { PortError, Settings } from '../model/index.ts';
 import {
   BootClock,
+  openIpvs,
+  openNftPlane,
   openNotifier,
   openWaker,
   ProcessSpawner,
   type Spawner,
 } from '../ports/index.ts';
+import { type ChosenPlane, choosePlane } from './data-plane.ts';
 import { type HookCommands, Hooks } from './hooks.ts';
 import { type Judged, judge } from './judge.ts';
 import { releaseVips } from './kernel.ts';
@@ -28,6 +31,9 @@ import { tooTight } from './plan.ts';
 import { PulseThread } from './pulse-thread.ts';
 import { claim, leave, type RunDirectory } from './run-directory.ts';
 import { portErrorText, systemErrorText } from './sentences.ts';
+import { type ReloadOutcome, servicesRoutes } from './services-api.ts';
+import { ServicesMemory } from './services-memory.ts';
+import { ServicesRunner } from './services-runner.ts';
 import type { StatusFrame } from './status.ts';
 import { StatusBoard } from './status-board.ts';
 import { serveStatus } from './status-server.ts';
@@ -36,12 +42,16 @@ import type { Terminal } from './terminal.ts';
 
 /** What a reload replaces. */
 type Configuration = Pick<Judged, 'settings' | 'plan'>;
+type Reload = Pick<Judged, 'settings' | 'plan' | 'warnings'> & {
+  readonly settle: (outcome: ReloadOutcome) => void;
+};
 
 /** What exists only while we live. */
 type Living = {
   readonly server: Server;
   readonly spawner: Spawner;
   readonly hooks: Hooks;
+  readonly services: ServicesRunner;
   readonly supervisor: Supervisor;
   readonly heartbeat: NodeJS.Timeout;
 };
@@ -59,7 +69,7 @@ export class Director {
   readonly #startedAtWallMs = Date.now();
   #current: Configuration;
   /** Reloads that the worker has not answered, oldest first. */
-  readonly #reloads: Configuration[] = [];
+  readonly #reloads: Reload[] = [];
   readonly #warnings: readonly string[];
   #thread: PulseThread | undefined;
   #living: Living | undefined;
@@ -136,18 +146,25 @@ export class Director {
   async #comeAlive(thread: PulseThread): Promise<Result<undefined, string>> {
     const notifier = openNotifier(process.env, process.pid);
     if (!notifier.ok) return err(portErrorText(notifier.error));
+    const spawner = new ProcessSpawner();
+    const plane = await this.#openPlane(spawner);
+    if (!plane.ok) {
+      spawner.close();
+      return plane;
+    }
     let server: Server;
     try {
       claim(this.#directory);
-      server = await serveStatus(this.#directory.socket, () => this.#board.freshDocument());
+      server = await this.#serve();
     } catch (error) {
       leave(this.#directory);
+      spawner.close();
       return err(`run directory ${this.#directory.path}: ${systemErrorText(error)}`);
     }
-    const spawner = new ProcessSpawner();
     this.#living = {
       server,
       spawner,
+      services: this.#makeServices(spawner, plane.value),
       hooks: new Hooks(spawner, hookCommands(this.#current.settings), this.#terminal.log),
       supervisor: new Supervisor(notifier.value, thread.pulsebeat),
       heartbeat: setInterval(() => thread.pulsebeat.beatMain(), BEAT_MS),
@@ -155,10 +172,42 @@ export class Director {
     return ok(undefined);
   }
 
+  async #openPlane(spawner: Spawner): Promise<Result<ChosenPlane, string>> {
+    const { settings } = this.#current;
+    const nftables = () => openNftPlane(spawner, this.#directory.path);
+    const plane = await choosePlane(settings.dataPlane, { ipvs: openIpvs, nftables });
+    return plane.ok ? plane : err(`${settings.file}: ${plane.error}`);
+  }
+
+  #serve(): Promise<Server> {
+    const routes = servicesRoutes(
+      () => this.#living?.services,
+      (isDryRun) => (isDryRun ? this.#preview() : this.#reload()),
+      new BootClock(),
+    );
+    return serveStatus(this.#directory.socket, () => this.#board.freshDocument(), routes);
+  }
+
+  #makeServices(spawner: Spawner, plane: ChosenPlane): ServicesRunner {
+    const logs = { lvsd: this.#terminal.logAs('lvsd'), nanny: this.#terminal.logAs('nanny') };
+    return new ServicesRunner({
+      clock: new BootClock(),
+      spawner,
+      plane,
+      memory: new ServicesMemory(this.#directory.path, logs.lvsd),
+      log: (ident, line) => logs[ident](line),
+      isVerbose: this.#options.isVerbose,
+      onFailed: (why) => {
+        this.#tell([`the virtual services have failed (hard_shutdown = 1): ${why}`]);
+        this.#thread?.post({ kind: 'services-failed' });
+      },
+    });
+  }
+
   #begin(): void {
     process.on('SIGTERM', () => this.#terminate('SIGTERM'));
     process.on('SIGINT', () => this.#terminate('SIGINT'));
-    process.on('SIGHUP', () => this.#reload());
+    process.on('SIGHUP', () => void this.#reload());
     process.on('uncaughtException', (error) => this.#fail(error));
     process.on('unhandledRejection', (error) => this.#fail(error));
     this.#tell([startLine(this.#node), ...this.#warnings]);
@@ -168,6 +217,7 @@ export class Director {
     }
     this.#thread?.pulsebeat.beatMain();
     this.#thread?.post({ kind: 'begin', isForcedActive: this.#options.isForcedActive });
+    void this.#living?.services.start(this.#current.settings);
     this.#living?.supervisor.ready();
     this.#terminal.ready();
   }
@@ -199,6 +249,7 @@ export class Director {
         return;
       case 'snapshot':
         this.#board.keepSnapshot(message.snapshot);
+        this.#living?.services.setRole(message.snapshot.role);
         this.#living?.supervisor.status(this.#board.document()?.verdict.text);
         return;
       case 'exit':
@@ -217,18 +268,28 @@ export class Director {
   }
 
   /** HUP. The whole new file is judged as at a start; one that could not be started with changes nothing. */
-  #reload(): void {
-    if (this.#exitCode !== undefined) return;
+  #reload(): Promise<ReloadOutcome> {
+    if (this.#exitCode !== undefined) return Promise.resolve(err(['the director is stopping']));
     const next = this.#judgeReload();
     if (!next.ok) {
       this.#tell([...next.error, 'reload refused: the running configuration stays']);
-      return;
+      return Promise.resolve(next);
     }
-    this.#reloads.push(next.value);
-    this.#thread?.post({ kind: 'settings', plan: next.value.plan });
+    this.#tell(next.value.warnings);
+    return new Promise((settle) => {
+      this.#reloads.push({ ...next.value, settle });
+      this.#thread?.post({ kind: 'settings', plan: next.value.plan });
+    });
   }
 
-  #judgeReload(): Result<Configuration, readonly string[]> {
+  /** What a reload would do; nothing is touched. */
+  async #preview(): Promise<ReloadOutcome> {
+    const next = this.#judgeReload();
+    if (!next.ok) return next;
+    return ok(this.#living?.services.preview(next.value.settings) ?? []);
+  }
+
+  #judgeReload(): Result<Omit<Reload, 'settle'>, readonly string[]> {
     const judged = judge(this.#options.configFile);
     if (!judged.ok) return judged;
     const { node, plan, settings, warnings } = judged.value;
@@ -237,8 +298,10 @@ export class Director {
     }
     const complaint = tooTight(plan.failover, this.#worstLateMs);
     if (complaint !== undefined) return err([`${settings.file}: ${complaint}`]);
-    this.#tell(warnings);
-    return ok({ settings, plan });
+    if (settings.dataPlane !== this.#current.settings.dataPlane) {
+      return err([`${settings.file}: dataplane = ${settings.dataPlane}: that needs a restart`]);
+    }
+    return ok({ settings, plan, warnings });
   }
 
   #reloaded(refusal: PortError | undefined): void {
@@ -246,11 +309,16 @@ export class Director {
     if (next === undefined) return;
     if (refusal !== undefined) {
       this.#tell([refusedText(refusal), 'reload refused: the running configuration stays']);
+      next.settle(err([refusedText(refusal)]));
       return;
     }
-    this.#current = next;
-    if (this.#living !== undefined) this.#living.hooks.commands = hookCommands(next.settings);
-    this.#tell([`rereading configuration file: done (serial_no ${next.settings.serialNo})`]);
+    const { settings, plan } = next;
+    const changes = this.#living?.services.preview(settings) ?? [];
+    this.#current = { settings, plan };
+    if (this.#living !== undefined) this.#living.hooks.commands = hookCommands(settings);
+    this.#living?.services.reload(settings);
+    next.settle(ok(changes));
+    this.#tell([`rereading configuration file: done (serial_no ${settings.serialNo})`]);
   }
 
   #terminate(signal: keyof typeof SIGNAL_NUMBERS): void {
@@ -281,7 +349,11 @@ export class Director {
       return;
     }
     // Its last hook may still run; the time limit of the stop bounds it.
-    void this.#living.hooks.idle().then(() => this.#end(undefined));
+    const { hooks, services } = this.#living;
+    void hooks
+      .idle()
+      .then(() => services.stop({ isClean: this.#exitCode === 0 }))
+      .then(() => this.#end(undefined));
   }
 
   /** The last act, once. `complaint`: the stop was not clean. */
@@ -294,6 +366,7 @@ export class Director {
       this.#tell([...complaint.split('\n'), ...rest]);
     }
     clearInterval(living.heartbeat);
+    void living.services.stop({ isClean: false });
     living.server.close();
     living.server.closeAllConnections();
     living.spawner.close();

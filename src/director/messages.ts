@@ -7,7 +7,7 @@
  */
 import type { Instant, Milliseconds } from '../base/index.ts';
 import type { DropReason, Note } from '../core/index.ts';
-import type { PathName, PortError, Reason, Role } from '../model/index.ts';
+import type { Gateway, PathName, PortError, Reason, Role } from '../model/index.ts';
 import type { LeaseStatus } from './lease-keeper.ts';
 import type { PulsePlan } from './plan.ts';
 
@@ -25,6 +25,10 @@ export type ToWorker =
   | { readonly kind: 'settings'; readonly plan: PulsePlan }
   /** Somebody asks for the status: answer with a fresh snapshot. */
   | { readonly kind: 'report' }
+  /** The default routes changed. */
+  | { readonly kind: 'gateways'; readonly gateways: readonly Gateway[] }
+  /** hard_shutdown = 1: the virtual services have failed as a whole. */
+  | { readonly kind: 'services-failed' }
   | { readonly kind: 'stop' };
 
 export type FromWorker =

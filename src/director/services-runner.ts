@@ -42,6 +42,7 @@ import {
   settingsLines,
 } from './services-log.ts';
 import type { ServicesMemory } from './services-memory.ts';
+import { previewReload } from './services-preview.ts';
 import { type Refusal, TableKeeper, tableOf } from './table-keeper.ts';
 
 export type ServicesPorts = {
@@ -141,6 +142,15 @@ export class ServicesRunner {
 
   reload(settings: Settings): void {
     if (!this.#isStopped) this.#use(settings, undefined);
+  }
+
+  /** What a reload with these settings would change, in words. */
+  preview(settings: Settings): readonly string[] {
+    const { plan, settings: current } = this.#state;
+    if (current === undefined) return [];
+    const input = { kind: 'settings', now: this.#ports.clock.now(), settings } as const;
+    const next = stepServices(this.#state, input).state;
+    return previewReload({ settings: current, plan }, { settings, plan: next.plan });
   }
 
   setRole(role: Role): void {

@@ -14,6 +14,8 @@ import { portErrorText, systemErrorText } from './sentences.ts';
 
 export type Terminal = {
   readonly log: Log;
+  /** For the parts that were processes of their own: `lvsd`, `nanny`. */
+  readonly logAs: (ident: string) => Log;
   /** The start is complete. */
   ready(): void;
   /** The start is over; each line is a sentence that says why. */
@@ -31,6 +33,7 @@ export function foreground(): Terminal {
   const log = stderrLog(IDENT);
   return {
     log,
+    logAs: stderrLog,
     ready: () => {},
     refuse: (lines) => {
       for (const line of lines) log(line);
@@ -45,6 +48,10 @@ export function detachedChild(environment: NodeJS.ProcessEnv): Terminal | undefi
   if (!Number.isInteger(fd)) return undefined;
   const syslog = openSyslog(IDENT, process.pid);
   const log = syslog.ok ? syslogLog(syslog.value) : () => {};
+  const logAs = (ident: string): Log => {
+    const other = openSyslog(ident, process.pid);
+    return other.ok ? syslogLog(other.value) : log;
+  };
   const answer = (text: string): void => {
     try {
       writeSync(fd, text);
@@ -55,6 +62,7 @@ export function detachedChild(environment: NodeJS.ProcessEnv): Terminal | undefi
   };
   return {
     log,
+    logAs,
     ready: () => {
       const warning = syslog.ok
         ? ''

@@ -7,11 +7,13 @@ export { errnoName, portError } from './errno.ts';
 export { IpvsPort, openIpvs } from './ipvs.ts';
 export { LEASE_TABLE, type LeaseForm, LinuxLease, openLease } from './lease.ts';
 export { type Native, NativeUnavailable, native } from './native.ts';
+export { type NeighbourPort, observeGateways, openNeighbourPort } from './neighbours.ts';
 export {
   type NetlinkFamily,
   type NetlinkSocketOptions,
   openNetlinkSocket,
 } from './netlink-socket.ts';
+export { openNftPlane } from './nft-plane.ts';
 export { type Notifier, openNotifier } from './notify.ts';
 export { type Hearing, openPacketSocket, type PacketSocketOptions } from './packet.ts';
 export { LinuxPoller, openWaker, type Waker, wakerOf, watchReadable } from './poller.ts';
