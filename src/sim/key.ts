@@ -3,7 +3,7 @@
  *
  * Times count relative to the machine's own clock, deadlines long past are all alike, wish numbers matter only as "the
  * current one", what is only told to people (reason, startedAt, the trace) does not matter. A field of the core that is
- * not listed here would make the search blind; key.test.ts fails when the core gets one.
+ * not listed here would make the search blind: the compiler asks about each new one.
  *
  * The key is a row of numbers, remembered as 64 bits of it: with n states the chance that any two were taken for one is
  * below n * n / 2^65, one in ten million for two million states. Rejected: whole keys, 200 bytes a state.
