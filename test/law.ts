@@ -136,7 +136,8 @@ function casts(file: SourceFile): readonly Violation[] {
 /** Tests need none: they say in sentences what they prove. A face that only re-exports speaks for itself. */
 function header(file: SourceFile): readonly Violation[] {
   const { path, text } = file;
-  const isFace = path.endsWith('/index.ts') && /^(export [^;]*;\s*)+$/.test(text);
+  const { code } = splitSource(text);
+  const isFace = path.endsWith('/index.ts') && /^\s*(export [^;]*;\s*)+$/.test(code);
   if (isTest(file) || isFace || /^(#!.*\n)?\/(\*\*|\/) ?\S*/.test(text)) return [];
   return [{ line: 1, what: 'no header comment' }];
 }

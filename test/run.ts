@@ -65,9 +65,9 @@ async function runTier(runner: JobRunner, tier: Tier): Promise<Tally> {
 function report(job: Job, { tally, output, ms }: Outcome): void {
   print(`${tally.failed > 0 ? 'FAIL' : 'ok  '} ${job.name}: ${counts(tally)} in ${seconds(ms)}`);
   // What a lab run or a search counted is worth a line even when all is well.
-  if (job.kind === 'exit' && tally.failed === 0) {
-    const said = output.split('\n').filter((line) => line.trim() !== '');
-    if (said.length > 0) print(indent(said.slice(-5).join('\n')));
+  if (job.kind !== 'file' && tally.failed === 0) {
+    const said = output.split('\n').filter((line) => /^[^#]*\w/.test(line));
+    if (said.length > 0) print(indent(said.slice(-4).join('\n')));
   }
   for (const { name, text } of tally.failures) print(indent(`${name}\n${indent(text)}`));
 }

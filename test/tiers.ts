@@ -47,16 +47,12 @@ export const TIERS: readonly Tier[] = [
   },
   {
     name: 'search',
-    about: 'every state of the failover core that its arenas can reach, and every mutant',
-    atOnce: 1,
+    about: 'every state of the failover core that its arenas can reach, every mutant, many seeds',
+    atOnce: 'cores',
     missing: () => undefined,
     jobs: () => [
-      {
-        name: 'sim --exhaustive',
-        kind: 'tap',
-        argv: ['./piranha', 'sim', '--exhaustive'],
-        limitMs: 5 * minute,
-      },
+      { ...sim('--exhaustive'), kind: 'tap', limitMs: 10 * minute },
+      { ...sim('--runs', '2000'), kind: 'exit', limitMs: 3 * minute },
     ],
   },
   {
@@ -92,6 +88,10 @@ function rootIsMissing(): string | undefined {
 function testFiles(pattern: string, limitMs: number): Job[] {
   const names = globSync(pattern).sort();
   return names.map((name) => ({ name, kind: 'file', argv: [name], limitMs }));
+}
+
+function sim(...words: readonly string[]) {
+  return { name: `sim ${words.join(' ')}`, argv: ['./piranha', 'sim', ...words] };
 }
 
 /** Three runs of an incident, side by side; `lab run` fails when one of them ends with a wrong router or two owners. */
