@@ -3,9 +3,15 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { describe } from 'node:test';
-import { ip, mac, toHex } from '../src/base/index.ts';
+import { ip, mac, toHex, utf8 } from '../src/base/index.ts';
 import { REASONS } from '../src/model/index.ts';
-import { encodeArpAnnouncement, encodeHeartbeat, HEARTBEAT_KINDS } from '../src/wire/index.ts';
+import {
+  encodeArpAnnouncement,
+  encodeExtendedHeartbeat,
+  encodeHeartbeat,
+  HEARTBEAT_KINDS,
+  type Trailer,
+} from '../src/wire/index.ts';
 import { FILE_WISH, isTest, LAWS, type SourceFile } from './law.ts';
 import { splitSource } from './source-text.ts';
 
@@ -192,22 +198,27 @@ describe('the documents are true:', () => {
   });
 
   test('the bytes that the protocol shows are the bytes we send', () => {
-    const shown = readFileSync(join(root, 'docs/protocol.md'), 'utf8')
+    const protocol = readFileSync(join(root, 'docs/protocol.md'), 'utf8');
+    const shown = protocol
       .split('\n')
       .map((line) => /^((?:[0-9a-f]{2} )*[0-9a-f]{2})(?: {3}|$)/.exec(line)?.[1] ?? '')
       .join(' ')
       .replace(/\s+/g, ' ');
     const vip = ip('198.51.100.100');
     const owner = mac('02:00:00:00:00:11');
-    assert.ok(shown.includes(`02 1b 02 1b 00 0c 1e 88 ${toHex(encodeHeartbeat('running'))}`));
+    const route = { from: ip('198.51.100.11'), to: ip('198.51.100.12') };
+    const key = utf8('example key');
+    const running = toHex(encodeHeartbeat('running'));
+    assert.ok(shown.includes(`02 1b 02 1b 00 0c 1e 88 ${running}`));
     assert.ok(shown.includes(toHex(encodeArpAnnouncement({ form: 'reply', vip, mac: owner }))));
-    const table = readFileSync(join(root, 'docs/protocol.md'), 'utf8');
+    assert.ok(shown.includes(toHex(encodeExtendedHeartbeat(EXAMPLE_TRAILER, route, key))));
     for (const word of HEARTBEAT_KINDS) {
       const name = word
         .toUpperCase()
         .replace('-', ' ')
         .replace(/^STOPME$/, 'FOS STOPME');
-      assert.match(table, new RegExp(`\\| ${name} \\|.*\`${toHex(encodeHeartbeat(word))}\``));
+      const bytes = toHex(encodeHeartbeat(word));
+      assert.match(protocol, new RegExp(`\\| ${name} \\|.*\`${bytes}\``));
     }
   });
 
@@ -234,3 +245,24 @@ function hasAnchor(file: string, anchor: string | undefined): boolean {
       .replaceAll(' ', '-');
   return Array.from(headings, ([, heading = '']) => toAnchor(heading)).includes(anchor);
 }
+
+/** The example of docs/protocol.md. */
+const EXAMPLE_TRAILER: Trailer = {
+  role: 'active',
+  isEligible: true,
+  isStopping: false,
+  reason: 'partner-silent',
+  epoch: 3,
+  moves: 1,
+  incarnation: 1_795_370_400_000 * 4096 + 0x5a1,
+  sequence: 1207,
+  echo: { incarnation: 1_795_370_395_000 * 4096 + 0x07c, sequence: 1198 },
+  intervalMs: 50,
+  deadtimeMs: 300,
+  leaseMs: 229,
+  serialNo: 7,
+  configDigest: '0123456789abcdef',
+  servicesUp: 2,
+  services: 2,
+  linkAddresses: [mac('02:00:00:00:00:11')],
+};

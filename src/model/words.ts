@@ -9,7 +9,10 @@ export type Role = 'active' | 'standby' | 'claim' | 'fault';
 /** The heartbeat paths of lvs.cf: `primary`/`backup` and `primary_private`/`backup_private`. */
 export type PathName = 'public' | 'private';
 
-/** Why a role changed; its index goes over the wire (wire/trailer.ts): append only. The same word everywhere; `docs/reasons.md` explains each. */
+/**
+ * Why a role changed. The same word everywhere; `docs/reasons.md` explains each. Its index goes over the wire
+ * (wire/trailer.ts): append only.
+ */
 export const REASONS = [
   'start', // the daemon started, standby
   'forced', // --forceactive
