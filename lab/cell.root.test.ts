@@ -64,7 +64,8 @@ test('lab shell opens a shell on a node of the running lab', async () => {
 });
 
 test('an ordinary user can run it where the kernel lets users make namespaces', async (context) => {
-  const asNobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
+  const ids = ['--reuid', '65534', '--regid', '65534', '--clear-groups'];
+  const asNobody = ['setpriv', ...ids, 'env', 'PATH=/usr/bin:/bin'];
   const isReadable = command([...asNobody, 'test', '-r', PROGRAM]).then(
     () => true,
     () => false,

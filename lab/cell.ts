@@ -50,7 +50,9 @@ export function openCell(program: CellProgram, output: 'inherit' | 'pipe'): Chil
   ];
   const argv = ['--pdeathsig', 'KILL', 'unshare', ...namespaces(), 'sh', '-c', SCRIPT, name];
   const stdio: StdioOptions = ['inherit', output, 'inherit', 'pipe'];
-  return spawn('setpriv', [...argv, ...inside], { stdio });
+  // nft and keepalived live where an ordinary user's PATH does not look.
+  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+  return spawn('setpriv', [...argv, ...inside], { stdio, env });
 }
 
 function namespaces(): string[] {

@@ -180,7 +180,11 @@ function flush(): void {
   if (pending.length === 0) return;
   const text = Buffer.from(`${pending.join('\n')}\n`);
   pending.length = 0;
-  for (let offset = 0; offset < text.length; ) offset += writeSync(1, text, offset);
+  try {
+    for (let offset = 0; offset < text.length; ) offset += writeSync(1, text, offset);
+  } catch {
+    isEnding = true; // nobody listens any more
+  }
 }
 
 function loop(): void {

@@ -20,6 +20,9 @@ export type RunOrder = {
   readonly loadMs: number;
 };
 
+// Whoever read what we tell has gone (`| head`): so do we.
+process.stdout.on('error', () => process.exit(1));
+
 // Descriptor 3 is a pipe from the process that opened the cell: its end is ours.
 new Socket({ fd: 3 }).on('close', () => process.exit(1)).resume();
 

@@ -64,6 +64,7 @@ function playInCell(order: RunOrder, onRecord: (record: RunRecord) => void): Pro
 
 /** The command's own part: lines or JSON on standard output. Gives 0 when every run ended well, else 1. */
 export async function runCommand(request: RunRequest, isJson: boolean): Promise<number> {
+  process.stdout.on('error', () => process.exit(1)); // `| head`: nobody reads on
   const print = (text: string) => process.stdout.write(`${text}\n`);
   const records = await playAll(request, (record) =>
     print(isJson ? JSON.stringify(record) : runLine(record, request.repeat)),
