@@ -58,8 +58,14 @@ export class Daemon {
   readonly #child: ChildProcess;
   #log = '';
 
-  constructor(words: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-    this.#child = spawn(PULSE, words, {
+  /** `within`: the words before it that bring it to another namespace. */
+  constructor(
+    words: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+    within: readonly string[] = [],
+  ) {
+    const [program = PULSE, ...rest] = [...within, PULSE, ...words];
+    this.#child = spawn(program, rest, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...environment },
     });

@@ -1,6 +1,7 @@
 /** A file and this machine, judged together: for a start and for a reload alike. */
 import { err, ok, type Result } from '../base/index.ts';
 import type { Settings } from '../model/index.ts';
+import { observeGateways } from '../ports/index.ts';
 import { missingCapabilities } from './capabilities.ts';
 import { observeKernel } from './kernel.ts';
 import { readKeys } from './key-file.ts';
@@ -26,10 +27,13 @@ export function judge(configFile: string): Result<Judged, readonly string[]> {
   if (!keys.ok) return err([`${settings.file}: ${keys.error}`]);
   const observed = observeKernel();
   if (!observed.ok) return err([observed.error]);
+  const gateways = observeGateways();
   const decision = decideStart({
     settings,
     observed: observed.value,
     missingCapabilities: missingCapabilities(),
+    // None known is no reason not to run: then nobody is asked, and status says so.
+    gateways: gateways.ok ? gateways.value : [],
     identity: { incarnation: INCARNATION, keys: keys.value, configDigest },
   });
   return decision.ok ? ok({ ...decision.value, ...loaded.value }) : err([decision.error]);

@@ -19,17 +19,21 @@ import {
 import type { ExtendedSettings, FailoverSettings, Path } from '../core/index.ts';
 import {
   floatingAddresses,
+  type Gateway,
   type KernelAddresses,
   type Node,
   type Settings,
   type Vip,
 } from '../model/index.ts';
+import { segmentsOf, type WitnessPlan, witnessPlan } from './segments.ts';
 
 /** What the pulse worker needs of an lvs.cf; plain data, so that it can be posted to another thread. */
 export type PulsePlan = {
   readonly failover: FailoverSettings;
   readonly vips: readonly Vip[];
   readonly heartbeatPort: number;
+  /** Whom to ask on the segments of the VIPs; absent: nobody. */
+  readonly witness?: WitnessPlan;
 };
 
 /** Who we are in this life, beside what the file says; the same through all reloads but for keys and digest. */
@@ -52,8 +56,10 @@ export function decideStart(input: {
   readonly missingCapabilities: readonly string[];
   /** Absent: the legacy dialect only. */
   readonly identity?: Identity;
+  /** Default gateways of this machine. */
+  readonly gateways?: readonly Gateway[];
 }): Result<StartDecision, string> {
-  const { settings, observed, missingCapabilities, identity } = input;
+  const { settings, observed, missingCapabilities, identity, gateways = [] } = input;
   const { file } = settings;
   if (settings.service === 'fos') {
     return err(`${file}: service = fos: this pulse fails over lvs services only`);
@@ -87,7 +93,8 @@ export function decideStart(input: {
   }
   const tooLong = leaseTooLong(settings);
   if (tooLong !== undefined) return err(tooLong);
-  return ok({ node, plan: pulsePlan(settings, node, identity && { identity, observed }) });
+  const life = identity && { identity, observed, gateways };
+  return ok({ node, plan: pulsePlan(settings, node, life) });
 }
 
 /** The node whose address one of our interfaces carries; the primary's is asked first, as the original does. */
@@ -98,19 +105,27 @@ export function decideNode(settings: Settings, observed: KernelAddresses): Node 
   return isLocal(settings.backup) ? 'backup' : undefined;
 }
 
-export function pulsePlan(
-  settings: Settings,
-  node: Node,
-  life?: { readonly identity: Identity; readonly observed: KernelAddresses },
-): PulsePlan {
+/** What is known of this life of ours and of this machine. */
+type Life = {
+  readonly identity: Identity;
+  readonly observed: KernelAddresses;
+  readonly gateways: readonly Gateway[];
+};
+
+export function pulsePlan(settings: Settings, node: Node, life?: Life): PulsePlan {
   const vips = floatingAddresses(settings);
-  const asksWitnesses = settings.verify !== 'off';
+  const paths = heartbeatPaths(settings, node);
+  const witness = life && witnessPlan(settings, life.gateways);
+  const partners = paths.map(({ partner }) => partner);
+  const segments = witness ? segmentsOf(vips, partners, witness, life.observed) : [];
+  const asksWitnesses = segments.some(({ witnesses }) => witnesses.length > 0);
+  const hasWitness = segments.some(({ neighbours }) => neighbours.length > 0);
   const refreshMs = (settings.announceRefreshSeconds ?? 60) * 1000;
   const isExtended = life !== undefined && settings.dialect === 'auto';
   return {
     failover: {
       node,
-      paths: heartbeatPaths(settings, node),
+      paths,
       keepaliveMs: settings.keepaliveMs,
       deadtimeMs: settings.deadtimeMs,
       dialect: settings.dialect,
@@ -118,10 +133,11 @@ export function pulsePlan(
       monitorLinks: settings.monitorLinks,
       vips: vips.map((vip) => vip.address),
       verification: { asksWitnesses, refreshMs },
-      ...(isExtended && { extended: extendedSettings(settings, vips, life) }),
+      ...(isExtended && { extended: extendedSettings(settings, vips, life, hasWitness) }),
     },
     vips,
     heartbeatPort: settings.heartbeatPort,
+    ...(witness !== undefined && { witness }),
   };
 }
 
@@ -155,7 +171,8 @@ function leaseTooLong(settings: Settings): string | undefined {
 function extendedSettings(
   settings: Settings,
   vips: readonly Vip[],
-  { identity, observed }: { readonly identity: Identity; readonly observed: KernelAddresses },
+  { identity, observed }: Life,
+  hasWitness: boolean,
 ): ExtendedSettings {
   const devices = [...new Set(vips.map(({ device }) => device))].sort();
   const linkAddresses = devices.flatMap((device): readonly MacAddress[] => {
@@ -171,7 +188,7 @@ function extendedSettings(
     serialNo: settings.serialNo,
     configDigest: identity.configDigest,
     linkAddresses,
-    hasWitness: false,
+    hasWitness,
   };
 }
 

@@ -5,6 +5,7 @@
  * hand. Its heap is its own: a garbage collection of main does not stop it (docs/architecture.md has the figures).
  * Started by pulse-thread.ts.
  */
+import { randomBytes } from 'node:crypto';
 import { isMainThread, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/index.ts';
 import {
@@ -13,6 +14,7 @@ import {
   openAddressPort,
   openHeartbeatSocket,
   openLease,
+  openNeighbourPort,
   openPacketSocket,
   setRealtime,
   setThreadName,
@@ -52,7 +54,13 @@ function run({ plan, shared, doorbellFd }: WorkerSetup): void {
     post({ kind: 'refused', error: addresses.error });
     return;
   }
+  const neighbours = openNeighbourPort();
+  if (!neighbours.ok) {
+    post({ kind: 'refused', error: neighbours.error });
+    return;
+  }
   const lease = openLease(clock);
+  const echoIdentifier = randomBytes(2).readUInt16BE();
   const crank = new Crank(plan, {
     ...(lease.ok && { lease: lease.value }),
     clock,
@@ -61,6 +69,13 @@ function run({ plan, shared, doorbellFd }: WorkerSetup): void {
     openHeartbeat: (address, port) => openHeartbeatSocket({ address, port }),
     openPacket: ({ index, name }) => openPacketSocket({ index, name, hears: 'nothing' }),
     neighbourMac,
+    watch: {
+      openEar: ({ index, name }) =>
+        openPacketSocket({ index, name, hears: 'answers', echoIdentifier }),
+      neighbours: neighbours.value,
+      echoIdentifier,
+      secret: () => randomBytes(16),
+    },
     doorbellFd,
     takeMessages,
     post,
@@ -83,6 +98,7 @@ function run({ plan, shared, doorbellFd }: WorkerSetup): void {
   }
   crank.close();
   addresses.value.close();
+  neighbours.value.close();
 }
 
 /** The first message decides: begin, or never mind. */

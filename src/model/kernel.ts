@@ -27,6 +27,9 @@ export type KernelAddresses = {
   readonly rows: readonly AddressRow[];
 };
 
+/** A default gateway, by the interface it is behind. */
+export type Gateway = { readonly interfaceIndex: number; readonly address: IpAddress };
+
 /** One write to the kernel's addresses. */
 export type AddressOperation =
   | { readonly kind: 'add-address'; readonly row: AddressRow }

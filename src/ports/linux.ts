@@ -42,6 +42,7 @@ export const NETLINK_EXT_ACK = 11;
 export const SOL_PACKET = 263;
 export const PACKET_IGNORE_OUTGOING = 23;
 export const ETH_P_ALL = 0x0003;
+export const ETH_P_IP = 0x0800;
 export const ETH_P_ARP = 0x0806;
 export const ETH_P_IPV6 = 0x86dd;
 

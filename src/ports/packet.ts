@@ -15,6 +15,7 @@ import {
   AF_PACKET,
   ETH_P_ALL,
   ETH_P_ARP,
+  ETH_P_IP,
   ETH_P_IPV6,
   PACKET_IGNORE_OUTGOING,
   SOCK_RAW,
@@ -29,9 +30,10 @@ const MAX_FRAME = 2048;
 const SLOTS = 64;
 
 /**
- * What the socket hears: nothing, ARP, or ARP and IPv6 neighbour solicitations and advertisements.
+ * What the socket hears: nothing, ARP, or ARP and IPv6 neighbour solicitations and advertisements; a witness's
+ * listener hears those and the answers to our echo requests.
  */
-export type Hearing = 'nothing' | 'arp' | 'neighbours';
+export type Hearing = 'nothing' | 'arp' | 'neighbours' | 'answers';
 
 /** A `Link` will do: then it hears nothing and only sends. */
 export type PacketSocketOptions = {
@@ -40,18 +42,21 @@ export type PacketSocketOptions = {
   /** The interface's name, for error messages. */
   readonly name?: string;
   readonly hears?: Hearing;
+  /** `answers`: the identifier of our echo requests, 0-65535; other echoes do not wake us. */
+  readonly echoIdentifier?: number;
 };
 
 /** Opens a socket on one interface; needs CAP_NET_RAW. */
 export function openPacketSocket(options: PacketSocketOptions): Result<PacketSocket, PortError> {
-  const { index, name = `interface ${index}`, hears = 'nothing' } = options;
+  const { index, name = `interface ${index}`, hears = 'nothing', echoIdentifier = 0 } = options;
+  const filter = hears === 'answers' ? answersFilter(echoIdentifier) : FILTERS[hears];
   const kernel = native();
   const fd = kernel.socket(AF_PACKET, SOCK_RAW, 0);
   if (fd < 0) return err(portError('socket', name, fd));
   // Older kernels do not know it; the core drops its own echo as well.
   kernel.setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
   let operation = 'filter';
-  let result = kernel.attachFilter(fd, encodeFilter(FILTERS[hears]));
+  let result = kernel.attachFilter(fd, encodeFilter(filter));
   if (result >= 0) {
     operation = 'bind';
     result = kernel.bind(fd, packetAddress(index, PROTOCOLS[hears]));
@@ -95,7 +100,12 @@ class LinuxPacketSocket implements PacketSocket {
   }
 }
 
-export type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, value: number];
+export type Instruction = readonly [
+  code: number,
+  jumpTrue: number,
+  jumpFalse: number,
+  value: number,
+];
 
 // linux/bpf_common.h
 const LOAD_HALF = 0x28;
@@ -114,7 +124,7 @@ const NEIGHBOUR_ADVERTISEMENT = 136;
 const ACCEPT: Instruction = [RETURN, 0, 0, MAX_FRAME];
 const DROP: Instruction = [RETURN, 0, 0, 0];
 
-const FILTERS: Record<Hearing, readonly Instruction[]> = {
+const FILTERS: Record<Exclude<Hearing, 'answers'>, readonly Instruction[]> = {
   nothing: [DROP],
   arp: [[LOAD_HALF, 0, 0, ETHER_TYPE], [JUMP_EQUAL, 0, 1, ETH_P_ARP], ACCEPT, DROP],
   neighbours: [
@@ -136,7 +146,48 @@ const PROTOCOLS: Record<Hearing, number> = {
   nothing: 0,
   arp: ETH_P_ARP,
   neighbours: ETH_P_ALL,
+  answers: ETH_P_ALL,
 };
+
+const JUMP_ANY_BIT = 0x45;
+const LOAD_HEADER_LENGTH = 0xb1;
+const LOAD_BYTE_AFTER_HEADER = 0x50;
+const LOAD_HALF_AFTER_HEADER = 0x48;
+const IPV4_FRAGMENT = 14 + 6;
+const IPV4_PROTOCOL = 14 + 9;
+const ICMP = 1;
+const OFFSET_BITS = 0x1fff;
+const ECHO_REPLY = 0;
+const ECHO_REPLY_6 = 129;
+
+/** ARP, neighbour discovery, and echo replies with our identifier. Jumps count from the next instruction. */
+function answersFilter(identifier: number): readonly Instruction[] {
+  return [
+    [LOAD_HALF, 0, 0, ETHER_TYPE],
+    [JUMP_EQUAL, 19, 0, ETH_P_ARP],
+    [JUMP_EQUAL, 10, 0, ETH_P_IPV6],
+    [JUMP_EQUAL, 0, 18, ETH_P_IP],
+    [LOAD_BYTE, 0, 0, IPV4_PROTOCOL],
+    [JUMP_EQUAL, 0, 16, ICMP],
+    [LOAD_HALF, 0, 0, IPV4_FRAGMENT],
+    [JUMP_ANY_BIT, 14, 0, OFFSET_BITS],
+    [LOAD_HEADER_LENGTH, 0, 0, 14],
+    [LOAD_BYTE_AFTER_HEADER, 0, 0, 14],
+    [JUMP_EQUAL, 0, 11, ECHO_REPLY],
+    [LOAD_HALF_AFTER_HEADER, 0, 0, 14 + 4],
+    [JUMP_EQUAL, 8, 9, identifier],
+    [LOAD_BYTE, 0, 0, NEXT_HEADER],
+    [JUMP_EQUAL, 0, 7, ICMPV6],
+    [LOAD_BYTE, 0, 0, ICMPV6_TYPE],
+    [JUMP_EQUAL, 4, 0, NEIGHBOUR_SOLICITATION],
+    [JUMP_EQUAL, 3, 0, NEIGHBOUR_ADVERTISEMENT],
+    [JUMP_EQUAL, 0, 3, ECHO_REPLY_6],
+    [LOAD_HALF, 0, 0, ICMPV6_TYPE + 4],
+    [JUMP_EQUAL, 0, 1, identifier],
+    ACCEPT,
+    DROP,
+  ];
+}
 
 export function encodeFilter(instructions: readonly Instruction[]): Uint8Array {
   const bytes = new Uint8Array(instructions.length * 8);
