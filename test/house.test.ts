@@ -1,5 +1,6 @@
 /** The tree keeps the laws of the house (test/law.ts), and each law bites. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { describe } from 'node:test';
@@ -187,6 +188,21 @@ describe('the documents are true:', () => {
         .map((name) => `${path}: ${name}`),
     );
     assert.deepEqual(missing, []);
+  });
+
+  test('every verb that is named exists', () => {
+    const help = spawnSync(process.execPath, ['src/main.ts', 'help'], {
+      cwd: root,
+      encoding: 'utf8',
+    });
+    const verbs = Array.from(help.stdout.matchAll(/^ {2}(\w+) /gm), (match) => match[1]);
+    assert.ok(verbs.length > 5, help.stdout);
+    const unknown = documents.flatMap(({ path, text }) =>
+      Array.from(text.matchAll(/(?:\.\/|`)piranha ([a-z_]+)/g), (match) => match[1])
+        .filter((verb) => !verbs.includes(verb))
+        .map((verb) => `${path}: piranha ${verb}`),
+    );
+    assert.deepEqual(unknown, []);
   });
 
   test('every reason of a role change is explained', () => {
