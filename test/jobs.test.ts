@@ -74,7 +74,9 @@ test('a file that hangs is ended at its limit and has failed', async () => {
 });
 
 test('a process left behind, even in its own session, is ended and counted as a failure', async () => {
-  const tally = await runScript('setsid sleep 61 >/dev/null 2>&1 & exit 0', 'exit');
+  const sleeper = `setsid sh -c 'echo >$TMPDIR/up; exec sleep 61' >/dev/null 2>&1 &`;
+  const isUp = 'until [ -e $TMPDIR/up ]; do sleep 0.05; done';
+  const tally = await runScript(`${sleeper}\n${isUp}`, 'exit');
   assert.deepEqual(only(tally), { passed: 1, failed: 1, skipped: 0 });
   // Gone, or at most a dead entry that nobody has collected yet.
   const pid = /process (\d+)/.exec(tally.failures[0]?.text ?? '')?.[1];
