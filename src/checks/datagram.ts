@@ -32,12 +32,14 @@ export function udpProber(check: Check, script: Script): Prober {
       const reply = isOver ? undefined : dialogue.receive(bytes);
       if (reply !== undefined && 'isUp' in reply) conclude(reply);
     });
-    socket.connect(check.port, check.address, () => {
+    // No callback to `connect`: only without one is a refusal an `error` event.
+    socket.on('connect', () => {
       if (isOver) return;
       socket.send(dialogue.opening ?? EMPTY, (error) => {
         if (error !== null) conclude(socketFailure(error, check));
       });
     });
+    socket.connect(check.port, check.address);
     return {
       abort: () => {
         if (!isOver) close();

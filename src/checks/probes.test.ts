@@ -181,6 +181,41 @@ test('udp: an answer is up, silence is a timeout, a closed port is refused', asy
   );
 });
 
+test('an address that the kernel will not connect to is down, over TCP, TLS and UDP', async () => {
+  const address = ip('255.255.255.255');
+  const kinds: readonly Procedure[] = [
+    { kind: 'tcp' },
+    { kind: 'udp', send: 'x' },
+    { kind: 'tls', tls: { isVerified: false, minDays: 0 } },
+    { kind: 'dns', name: '.', type: 'NS' },
+  ];
+  for (const procedure of kinds) {
+    const verdict = await probe(procedure, { port: 9, address });
+    assert.ok(
+      !verdict.isUp && ['unreachable', 'own-limits'].includes(verdict.reason),
+      procedure.kind,
+    );
+    assert.match(verdict.detail, /^E[A-Z]+ at 255\.255\.255\.255 port 9$/);
+  }
+});
+
+test('a probe that is given up at once says what it waited for, and nothing more', async () => {
+  const kinds: readonly (readonly [Procedure, string])[] = [
+    [{ kind: 'tcp' }, 'a connection'],
+    [{ kind: 'tcp', expect: { kind: 'anything' } }, 'a connection'],
+    [{ kind: 'udp', send: 'x' }, 'an answer'],
+    [{ kind: 'tls', tls: { isVerified: false, minDays: 0 } }, 'a connection with its session'],
+  ];
+  const port = await closedPort();
+  const timing = { intervalMs: 1000, timeoutMs: 1000, rise: 1, fall: 1 };
+  for (const [procedure, awaited] of kinds) {
+    const check = makeCheck({ address: LOOPBACK, port, ...timing, procedure });
+    const running = proberOf(check, {})(() => assert.fail('a verdict after the end'));
+    assert.equal(running.abort(), awaited);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 100));
+});
+
 const STATUSES = [{ from: 200, to: 299 }];
 const GET = { kind: 'http', method: 'GET', path: '/', statuses: STATUSES } as const;
 

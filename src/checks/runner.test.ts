@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { instant, ip } from '../base/index.ts';
-import { type Check, makeCheck, UP, type Verdict } from '../model/index.ts';
+import { type Check, down, makeCheck, UP, type Verdict } from '../model/index.ts';
 import { type Due, DueQueue } from './due-queue.ts';
 import type { Done, Prober } from './probe.ts';
 import { CheckRunner, phaseOf, type ReportedVerdict, type RunnerOptions } from './runner.ts';
@@ -88,6 +88,28 @@ await new Promise((resolve) => setTimeout(resolve, 1000));
 runner.stop();
 console.log(JSON.stringify(seen));
 `;
+
+test('twenty thousand checks that fail while they begin, all due at once, are each heard of', async () => {
+  const refused = down('bad-check', 'it cannot be made');
+  const refusing: Prober = (done) => {
+    done(refused);
+    return { abort: () => 'nothing' };
+  };
+  const seen: ReportedVerdict[] = [];
+  const runner = new CheckRunner({
+    now,
+    onVerdicts: (batch) => {
+      seen.push(...batch);
+    },
+    proberOf: () => refusing,
+  });
+  runner.setChecks(Array.from({ length: 20_000 }, (_, index) => check(index, ONCE)));
+  const until = performance.now() + 1100;
+  while (performance.now() < until);
+  await sleep(300);
+  runner.stop();
+  assert.equal(seen.length, 20_000);
+});
 
 // They mostly sleep: side by side they take four seconds instead of twenty.
 describe('the schedule', { concurrency: 6 }, () => {

@@ -75,6 +75,7 @@ export class CheckRunner {
   readonly #slowLine = new Set<Job>();
   #inFlight = 0;
   #slowInFlight = 0;
+  #isAdmitting = false;
   #made = 0;
   #worstLateMs = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -168,15 +169,19 @@ export class CheckRunner {
 
   /** As many of those in line as there are places for. */
   #admit(now: Instant): void {
+    // A probe may end while it is begun; who begins it goes on with the line, or thousands of them would nest.
+    if (this.#isAdmitting) return;
+    this.#isAdmitting = true;
     while (this.#inFlight < this.#maxInFlight) {
       const hasSlowPlace = this.#slowInFlight < this.#maxSlow;
       const [first] = this.#line;
       const [slow] = hasSlowPlace ? this.#slowLine : [];
       const isSlowFirst = slow !== undefined && (first === undefined || slow.dueAt < first.dueAt);
       const job = isSlowFirst ? slow : first;
-      if (job === undefined) return;
+      if (job === undefined) break;
       this.#start(job, now);
     }
+    this.#isAdmitting = false;
   }
 
   #start(job: Job, now: Instant): void {
