@@ -11,6 +11,7 @@ import { connect, type Socket } from 'node:net';
 import {
   connect as connectTls,
   createSecureContext,
+  getCACertificates,
   type SecureContext,
   type TLSSocket,
 } from 'node:tls';
@@ -70,11 +71,12 @@ export function tlsProber(
 ): Prober {
   if (typeof script !== 'function') return refusingProber(script);
   const isPlain = check.procedure.kind === 'tls';
+  const context = secureContext(tls.isVerified, roots);
   return (done) => {
     const socket = connectTls({
       host: check.address,
       port: check.port,
-      secureContext: secureContext(roots),
+      secureContext: context,
       // The judgement is ours, below: a refusal by Node would not say which of the two it is.
       rejectUnauthorized: false,
       ...(tls.name === undefined ? {} : { servername: tls.name }),
@@ -97,13 +99,20 @@ const quiet = (): Dialogue => ({
   end: () => UP,
 });
 
-let sharedContext: SecureContext | undefined;
+let contexts: { readonly plain: SecureContext; verifying?: SecureContext } | undefined;
 
-/** Making one reads all roots of the machine; once is enough. */
-function secureContext(roots: readonly string[] | undefined): SecureContext {
+/** Made once: reading all roots of the machine takes a while. Where it has none, those that Node brings must do. */
+function secureContext(isVerified: boolean, roots: readonly string[] | undefined): SecureContext {
   if (roots !== undefined) return createSecureContext({ ca: [...roots] });
-  sharedContext ??= createSecureContext();
-  return sharedContext;
+  contexts ??= { plain: createSecureContext() };
+  if (!isVerified) return contexts.plain;
+  contexts.verifying ??= verifyingContext(contexts.plain);
+  return contexts.verifying;
+}
+
+function verifyingContext(plain: SecureContext): SecureContext {
+  const own = getCACertificates('system');
+  return own.length === 0 ? plain : createSecureContext({ ca: own });
 }
 
 const DAY_MS = 86_400_000;
