@@ -15,6 +15,21 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./status.ts')).statusCommand,
   },
   {
+    name: 'takeover',
+    summary: 'take the VIPs over from the partner',
+    load: async () => (await import('./orders.ts')).takeoverCommand,
+  },
+  {
+    name: 'resign',
+    summary: 'give the VIPs to the partner',
+    load: async () => (await import('./orders.ts')).resignCommand,
+  },
+  {
+    name: 'maintenance',
+    summary: 'on: give the VIPs away and do not take them again; off: be of use again',
+    load: async () => (await import('./orders.ts')).maintenanceCommand,
+  },
+  {
     name: 'check',
     summary: 'judge an lvs.cf',
     load: async () => (await import('./check.ts')).checkCommand,

@@ -16,7 +16,6 @@ import {
   mayActivate,
   rearm,
   release,
-  roleOf,
   say,
   withdrawClaim,
 } from './moves.ts';
@@ -30,7 +29,13 @@ export function refusalOf(
   switch (order) {
     case 'takeover':
       if (state.isActive) return 'this director is active already';
-      if (!mayActivate(state)) return `this director may not take over: it is in ${roleOf(state)}`;
+      if (staysActive(state))
+        return 'the partner is a legacy primary and active: it never gives way';
+      if (state.isInMaintenance) return 'this director is in maintenance';
+      // The order itself ends an earlier resignation.
+      if (!mayActivate({ ...state, resignedUntilAt: undefined })) {
+        return `this director may not take over (${state.reason})`;
+      }
       return undefined;
     case 'resign':
     case 'maintenance-on':
@@ -40,6 +45,11 @@ export function refusalOf(
     default:
       return unreachable(order);
   }
+}
+
+/** The original's primary answers a rival by announcing again; only its operator can make it stop. */
+function staysActive({ partnerDialect, partnerSaid, settings }: FailoverState): boolean {
+  return partnerDialect === 'legacy' && partnerSaid === 'running' && settings.node === 'backup';
 }
 
 function partnerUnready(state: FailoverState, now: Instant): string | undefined {

@@ -24,6 +24,7 @@ import {
   type Input,
   initialState,
   type Note,
+  refusalOf,
   roleOf,
   step,
   wakeAt,
@@ -234,6 +235,9 @@ export class Crank {
       case 'report':
         this.#hasNews = true;
         return;
+      case 'order':
+        this.#order(message);
+        return;
       case 'gateways':
         this.#watch?.useGateways(message.gateways);
         this.#lookAtKernel();
@@ -247,6 +251,17 @@ export class Crank {
       default:
         unreachable(message);
     }
+  }
+
+  /** What would leave no owner is refused with the reason. */
+  #order({ order, forMs }: Extract<ToWorker, { kind: 'order' }>): void {
+    const refusal = refusalOf(this.#state, order, this.#now);
+    const { isActive } = this.#state;
+    const answer = { kind: 'ordered', at: this.#now, isActive } as const;
+    this.#ports.post(refusal === undefined ? answer : { ...answer, refusal });
+    if (refusal !== undefined) return;
+    this.#hasNews = true;
+    this.#feed({ kind: 'operator', now: this.#now, order, ...(forMs !== undefined && { forMs }) });
   }
 
   /** All or nothing: a path that cannot be opened leaves the old settings in force. */

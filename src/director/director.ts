@@ -27,6 +27,7 @@ import { releaseVips } from './kernel.ts';
 import { noteLines, startLine, terminationLine } from './log.ts';
 import type { PulseOptions } from './main-thread.ts';
 import type { FromWorker } from './messages.ts';
+import { Orders } from './orders.ts';
 import { tooTight } from './plan.ts';
 import { PulseThread } from './pulse-thread.ts';
 import { claim, leave, type RunDirectory } from './run-directory.ts';
@@ -66,6 +67,7 @@ export class Director {
   readonly #directory: RunDirectory;
   readonly #node: Judged['node'];
   readonly #board: StatusBoard;
+  readonly #orders: Orders;
   readonly #startedAtWallMs = Date.now();
   #current: Configuration;
   /** Reloads that the worker has not answered, oldest first. */
@@ -91,6 +93,10 @@ export class Director {
     this.#directory = directory;
     this.#warnings = warnings;
     const ask = (): void => this.#thread?.post({ kind: 'report' });
+    this.#orders = new Orders(
+      (message) => this.#thread?.post(message),
+      () => this.#current.plan,
+    );
     this.#board = new StatusBoard(new BootClock(), () => this.#frame(), ask);
   }
 
@@ -185,7 +191,8 @@ export class Director {
       (isDryRun) => (isDryRun ? this.#preview() : this.#reload()),
       new BootClock(),
     );
-    return serveStatus(this.#directory.socket, () => this.#board.freshDocument(), routes);
+    const all = new Map([...routes, ...this.#orders.routes]);
+    return serveStatus(this.#directory.socket, () => this.#board.freshDocument(), all);
   }
 
   #makeServices(spawner: Spawner, plane: ChosenPlane): ServicesRunner {
@@ -244,11 +251,15 @@ export class Director {
       case 'repaired':
         this.#tell([repairedText(message.vips)]);
         return;
+      case 'ordered':
+        this.#orders.ordered(message);
+        return;
       case 'reloaded':
         this.#reloaded(message.refusal);
         return;
       case 'snapshot':
         this.#board.keepSnapshot(message.snapshot);
+        this.#orders.saw(message.snapshot);
         this.#living?.services.setRole(message.snapshot.role);
         this.#living?.supervisor.status(this.#board.document()?.verdict.text);
         return;
@@ -262,6 +273,7 @@ export class Director {
 
   #noted(message: Extract<FromWorker, { kind: 'note' }>): void {
     this.#board.keepNote(message);
+    this.#orders.noted(message.note, message.at);
     const { monitorLinks: monitorsLinks } = this.#current.settings;
     const context = { node: this.#node, isVerbose: this.#options.isVerbose, monitorsLinks };
     this.#tell(noteLines(message.note, context, message.suppressed));
@@ -366,6 +378,7 @@ export class Director {
       this.#tell([...complaint.split('\n'), ...rest]);
     }
     clearInterval(living.heartbeat);
+    this.#orders.close();
     void living.services.stop({ isClean: false });
     living.server.close();
     living.server.closeAllConnections();

@@ -2,6 +2,7 @@
 export { heldVips, observeKernel } from './kernel.ts';
 export { loadSettings } from './load-settings.ts';
 export { type PulseOptions, runPulse } from './main-thread.ts';
+export { ORDERS, type OrderReport } from './orders.ts';
 export {
   DEFAULT_RUN_DIRECTORY,
   type RunDirectory,

@@ -6,7 +6,7 @@
  * facade, which hides that neither may wait for the other.
  */
 import type { Instant, Milliseconds } from '../base/index.ts';
-import type { DropReason, Note } from '../core/index.ts';
+import type { DropReason, Note, OperatorOrder } from '../core/index.ts';
 import type { Gateway, PathName, PortError, Reason, Role } from '../model/index.ts';
 import type { LeaseStatus } from './lease-keeper.ts';
 import type { PulsePlan } from './plan.ts';
@@ -25,6 +25,8 @@ export type ToWorker =
   | { readonly kind: 'settings'; readonly plan: PulsePlan }
   /** Somebody asks for the status: answer with a fresh snapshot. */
   | { readonly kind: 'report' }
+  /** An operator's word; answered by `ordered`. */
+  | { readonly kind: 'order'; readonly order: OperatorOrder; readonly forMs?: Milliseconds }
   /** The default routes changed. */
   | { readonly kind: 'gateways'; readonly gateways: readonly Gateway[] }
   /** hard_shutdown = 1: the virtual services have failed as a whole. */
@@ -50,6 +52,13 @@ export type FromWorker =
   /** The kernel refused something; told once until it changes. */
   | { readonly kind: 'trouble'; readonly text: string }
   | { readonly kind: 'repaired'; readonly vips: readonly string[] }
+  /** `isActive`: the role in which the order was heard. */
+  | {
+      readonly kind: 'ordered';
+      readonly at: Instant;
+      readonly isActive: boolean;
+      readonly refusal?: string;
+    }
   | { readonly kind: 'reloaded'; readonly refusal?: PortError }
   | { readonly kind: 'snapshot'; readonly snapshot: PulseSnapshot }
   | { readonly kind: 'exit' };
