@@ -5,6 +5,7 @@
 import { existsSync, globSync } from 'node:fs';
 import { INCIDENT_NAMES, obstacle } from '../lab/index.ts';
 import type { Job } from './jobs.ts';
+import { umlObstacle } from './uml/boot.ts';
 
 export type Tier = {
   readonly name: string;
@@ -77,6 +78,20 @@ export const TIERS: readonly Tier[] = [
     jobs: () => [
       ...testFiles('lab/**/*.root.test.ts', 3 * minute),
       ...INCIDENT_NAMES.map((name) => labRun(name)),
+    ],
+  },
+  {
+    name: 'uml',
+    about: 'two directors with real IPVS inside user-mode Linux, judged by ipvsadm',
+    atOnce: 1,
+    missing: umlObstacle,
+    jobs: () => [
+      {
+        name: 'test/uml/suite.ts',
+        kind: 'tap',
+        argv: [process.execPath, '--disable-warning=ExperimentalWarning', 'test/uml/run.ts'],
+        limitMs: 5 * minute,
+      },
     ],
   },
 ];

@@ -207,6 +207,16 @@ test('an IPv6 address is raised without duplicate detection, and renewed with it
   });
 });
 
+test('an IPv6 address is deprecated from the start: nothing of ours may leave from a VIP unasked', () => {
+  const row = { interfaceIndex: 3, address: ip('fd77::100'), prefixLength: 128 };
+  const bytes = encodeAddressAdd(row);
+  const message = decodeMessage(bytes);
+  assert.ok(message.ok && message.value.flags === 0x605, 'create, exclusive');
+  const notice = decodeRtnl(bytes);
+  assert.ok(notice.ok && notice.value.kind === 'address');
+  assert.equal(notice.value.address.lifetime?.preferredSeconds, 0);
+});
+
 test('what is deleted is what was raised', () => {
   const gone = decodeRtnl(encodeAddressDelete(VIP));
   assert.deepEqual(gone, {

@@ -72,17 +72,23 @@ export function encodeAddressDump(family?: 4 | 6): Uint8Array {
   return encodeMessage({ type: RTM.getAddress, flags: NLM_F_REQUEST | NLM_F_DUMP, payload });
 }
 
+/** Valid for ever, preferred for none of it. */
+const NEVER_A_SOURCE: AddressLifetime = { preferredSeconds: 0, validSeconds: 0xffff_ffff };
+
 /**
  * Raises an address; EEXIST when it stands. IPv6 goes without duplicate address detection: a VIP that moves would
- * wait a second, and find its old owner. With a lifetime an address that stands is renewed instead.
+ * wait a second, and find its old owner; and deprecated, so that nothing of ours picks it as its source: a probe from
+ * the VIP would be answered by a direct-routing server to itself (RFC 6724 §5 rules 3 and 8). With a lifetime an
+ * address that stands is renewed instead.
  * A label longer than 15 characters is refused by the kernel (ERANGE).
  */
 export function encodeAddressAdd(row: AddressRow, lifetime?: AddressLifetime): Uint8Array {
   const flags = NLM_F_CREATE | (lifetime === undefined ? NLM_F_EXCL : NLM_F_REPLACE);
+  const deprecated = ipFamily(row.address) === 6 ? NEVER_A_SOURCE : undefined;
   return encodeMessage({
     type: RTM.newAddress,
     flags: NLM_F_REQUEST | NLM_F_ACK | flags,
-    payload: encodeAddressRow(row, lifetime),
+    payload: encodeAddressRow(row, lifetime ?? deprecated),
   });
 }
 

@@ -14,7 +14,16 @@ const HOSTS = { rt: 1, da: 11, db: 12, r1: 21, r2: 22 } as const;
 export const VIPS = ['198.51.100.100', '198.51.100.101', 'fd77::100'] as const;
 const MODULES = [
   ...['ipv6', 'ip_vs', 'ip_vs_rr', 'ip_vs_wrr', 'ip_vs_wlc', 'ip_vs_lc', 'ip_vs_sh', 'ip_vs_dh'],
-  ...['veth', 'bridge', 'ipip', 'ip_tunnel', 'nf_tables', 'nft_ct', 'nft_counter', 'nft_limit'],
+  ...[
+    'veth',
+    'bridge',
+    'ipip',
+    'ip_tunnel',
+    'nf_tables',
+    'sch_ingress',
+    'cls_flower',
+    'act_skbedit',
+  ],
 ];
 
 /** Runs a command to its end in a namespace; throws with its words. */
