@@ -115,45 +115,46 @@ export class Stage {
 
   async run(name: IncidentName, options: RunOptions): Promise<RunRecord> {
     const incident: Incident = INCIDENTS[name];
-    const { observer } = this;
     if (incident.startsCold) await this.clean();
     else await this.settle(options.quietMs);
     const random = randomFrom(options.seed);
     if (!incident.startsCold) await this.#untilPhase(random());
-    const before = await observer.snapshot();
-    const marks: Mark[] = [];
-    const scene: Scene = {
-      observer,
-      cuts: this.cuts,
-      directors: this.directors,
-      keepaliveMs: this.setup.keepaliveMs,
-      deadtimeMs: this.deadtimeMs,
-      loadMs: options.loadMs ?? 10_000,
-      random,
-      mark: (what) => marks.push({ at: now(), what }),
-    };
-    const faultAt = now();
+    const { scene, record } = await this.begin(name, { ...options, random });
     await incident.play(scene);
     await sleep(options.watchMs);
-    const end = await observer.snapshot();
-    const endAt = now();
-    return recordOf({
-      incident: name,
-      isHandover: incident.isHandover ?? false,
-      isRest: incident.isRest ?? false,
-      director: this.setup.kind,
-      keepaliveMs: this.setup.keepaliveMs,
-      deadtimeMs: this.deadtimeMs,
-      run: options.run,
-      seed: options.seed,
-      faultAt,
-      endAt,
-      marks,
-      ownersBefore: before.owners,
-      routerBefore: before.router,
-      end,
-      events: observer.takeEvents(),
-    });
+    const finished = await record();
+    this.observer.takeEvents();
+    return finished;
+  }
+
+  /** What happens from now on belongs to the incident; `record` says what it was so far. */
+  async begin(
+    name: IncidentName,
+    options: Pick<RunOptions, 'run' | 'seed' | 'loadMs'> & Pick<Scene, 'random'>,
+  ): Promise<{ readonly scene: Scene; readonly record: () => Promise<RunRecord> }> {
+    const { observer, cuts, directors, deadtimeMs, setup } = this;
+    const { run, seed, random, loadMs = 10_000 } = options;
+    const { kind: director, keepaliveMs } = setup;
+    const incident: Incident = INCIDENTS[name];
+    const before = await observer.snapshot();
+    const marks: Mark[] = [];
+    const mark = (what: string) => marks.push({ at: now(), what });
+    const faultAt = now();
+    const record = async () => {
+      const end = await observer.snapshot();
+      return recordOf({
+        incident: name,
+        isHandover: incident.isHandover ?? false,
+        isRest: incident.isRest ?? false,
+        ...{ director, keepaliveMs, deadtimeMs, run, seed, faultAt, marks, end },
+        endAt: now(),
+        ownersBefore: before.owners,
+        routerBefore: before.router,
+        events: observer.peekEvents(),
+      });
+    };
+    const scene = { observer, cuts, directors, keepaliveMs, deadtimeMs, loadMs, random, mark };
+    return { scene, record };
   }
 
   async close(): Promise<void> {

@@ -2,12 +2,11 @@
  * The tour for a stranger: what the network is, the configuration file, the two daemons, and then the story of Red Hat
  * bug 140414 as it happens, told in the milliseconds that the observer measured. `lab up` is the same without the story.
  */
-
 import { diagram } from './diagram.ts';
 import { LAB_DIRECTORY, lvsConfig, PROGRAM, type Setup, startCommand } from './directors.ts';
 import { MAP, VIP_TEXT } from './map.ts';
 import { now, sleep } from './observer.ts';
-import { type Mark, type RunRecord, recordOf } from './record.ts';
+import type { RunRecord } from './record.ts';
 import { Screen } from './screen.ts';
 import { Stage } from './stage.ts';
 import { DIRECTORS } from './topology.ts';
@@ -87,48 +86,25 @@ async function play(stage: Stage, screen: Screen): Promise<'good' | 'bad'> {
   await stage.settle(QUIET_MS, 'as they are');
 
   const { observer, directors } = stage;
-  const before = await observer.snapshot();
-  const marks: Mark[] = [];
-  const faultAt = now();
-  const record = async () => {
-    const end = await observer.snapshot();
-    return recordOf({
-      incident: 'freeze',
-      isHandover: false,
-      isRest: false,
-      director: stage.setup.kind,
-      keepaliveMs: stage.setup.keepaliveMs,
-      deadtimeMs: stage.deadtimeMs,
-      run: 1,
-      seed: 0,
-      faultAt,
-      endAt: now(),
-      marks,
-      ownersBefore: before.owners,
-      routerBefore: before.router,
-      end,
-      events: observer.peekEvents(),
-    });
-  };
-
+  const { scene, record } = await stage.begin('freeze', { run: 1, seed: 0, random: () => 0 });
   screen.tell(
     `\n${screen.paint('bold', '1. da freezes')} (kill -STOP: the machine hangs, its kernel does not)`,
   );
-  marks.push({ at: now(), what: 'frozen' });
+  scene.mark('frozen');
   directors.signal('da', 'SIGSTOP');
   await observer.until((present) => present.owners.has('db'), stage.deadtimeMs + 5000);
   await sleep(PAUSE_MS);
   tellTakeover(screen, await record(), stage.deadtimeMs);
 
   screen.tell(
-    `\n${screen.paint('bold', '2. da wakes')} (kill -CONT) and does not know that it slept: two actives, a split brain`,
+    `\n${screen.paint('bold', '2. da wakes')} (kill -CONT) and does not know that it slept`,
   );
-  marks.push({ at: now(), what: 'woken' });
+  const wokenAt = now();
+  scene.mark('woken');
   directors.signal('da', 'SIGCONT');
   await sleep(PAUSE_MS);
   const end = await record();
   tellHeal(screen, end);
-  const wokenAt = marks.at(-1)?.at ?? now();
   const lines = diagram(observer.peekEvents(), {
     fromAt: wokenAt,
     toAt: wokenAt + 250,
@@ -153,6 +129,12 @@ function tellTakeover(screen: Screen, record: RunRecord, deadtimeMs: number): vo
       ? '   The router did not follow.'
       : `   The router followed ${ms(moved.ms - raised.ms)} later; ${outage(record)}.`,
   );
+  const silent = record.answering.find(({ is }) => is.length === 0);
+  if (silent !== undefined) {
+    screen.tell(
+      `   ${ms(silent.ms)} after the freeze da's kernel had stopped answering by itself: its lease had run out.`,
+    );
+  }
   if (record.answering.at(-1)?.is.length === 2) {
     screen.tell(
       "   The frozen daemon's kernel still answers for the VIP; only the router's entry keeps the traffic on db.",
@@ -167,9 +149,7 @@ function tellHeal(screen: Screen, record: RunRecord): void {
   const { owner } = record.verdict;
   if (yielded !== undefined) {
     const loser = owner === 'da' ? 'db' : 'da';
-    screen.tell(
-      `   ${ms(yielded.ms - woken)} after waking ${loser} heard its rival and gave the VIP up.`,
-    );
+    screen.tell(`   ${ms(yielded.ms - woken)} after waking ${loser} gave the VIP up.`);
   }
   if (moved !== undefined) {
     screen.tell(
@@ -182,20 +162,24 @@ function tellHeal(screen: Screen, record: RunRecord): void {
   );
 }
 
+/** The last line of the story. */
 function tellVerdict(screen: Screen, record: RunRecord): 'good' | 'bad' {
   const { owner, router, isStale, isGood } = record.verdict;
   const { sent, lost } = record.probes;
   const probes = `${sent - lost} of ${sent} probes answered`;
+  screen.tell(
+    '\nIn 2004 da kept the VIP and the router went on sending to db, for up to four hours.\n',
+  );
   if (isGood) {
-    const words = `WELL: one owner, ${owner}, and the router sends to it; ${probes}.`;
-    screen.tell(`\n${screen.paint('good', words)}`);
-    screen.tell('In 2004 the router would have gone on sending to db, up to four hours long.\n');
+    screen.tell(
+      screen.paint('good', `WELL: one owner, ${owner}, and the router sends to it; ${probes}.`),
+    );
     return 'good';
   }
   const words = isStale
     ? `STALE: ${owner} owns the VIP, but the router sends to ${router ?? 'nobody'}; ${probes}.`
     : `NOT WELL: ${JSON.stringify(record.verdict)}; ${probes}.`;
-  screen.tell(`\n${screen.paint('bad', words)}\n`);
+  screen.tell(screen.paint('bad', words));
   return 'bad';
 }
 
