@@ -121,6 +121,12 @@ function tellTakeover(screen: Screen, record: RunRecord, deadtimeMs: number): vo
     screen.tell('   db never took over.');
     return;
   }
+  const silent = record.answering.find(({ is }) => is.length === 0);
+  if (silent !== undefined) {
+    screen.tell(
+      `   ${ms(silent.ms)} after the freeze da's kernel had stopped answering by itself: its lease had run out.`,
+    );
+  }
   screen.tell(
     `   ${ms(record.takeoverMs)} after the last heartbeat of da (deadtime ${ms(deadtimeMs)}) db raised and announced the VIP.`,
   );
@@ -129,12 +135,6 @@ function tellTakeover(screen: Screen, record: RunRecord, deadtimeMs: number): vo
       ? '   The router did not follow.'
       : `   The router followed ${ms(moved.ms - raised.ms)} later; ${outage(record)}.`,
   );
-  const silent = record.answering.find(({ is }) => is.length === 0);
-  if (silent !== undefined) {
-    screen.tell(
-      `   ${ms(silent.ms)} after the freeze da's kernel had stopped answering by itself: its lease had run out.`,
-    );
-  }
   if (record.answering.at(-1)?.is.length === 2) {
     screen.tell(
       "   The frozen daemon's kernel still answers for the VIP; only the router's entry keeps the traffic on db.",
