@@ -7,7 +7,16 @@
  * differs: one failed monitor no longer takes every service down. A directive marked `ours` is unknown to it.
  */
 import type { IpAddress } from '../base/index.ts';
-import type { DataPlane, Dialect, Failback, ForwardingMethod, Scheduler } from '../model/index.ts';
+import {
+  CHECK_KINDS,
+  type DataPlane,
+  type Dialect,
+  DNS_TYPES,
+  type Failback,
+  type ForwardingMethod,
+  HTTP_METHODS,
+  type Scheduler,
+} from '../model/index.ts';
 import {
   BRACKETED_LIST,
   DEVICE,
@@ -23,6 +32,16 @@ import {
   PERSISTENCE_MASK,
 } from './address-values.ts';
 import type { Word } from './document.ts';
+import {
+  type CheckDraft,
+  DNS_NAME,
+  HOST_NAME,
+  HTTP_HOST,
+  HTTP_PATH,
+  HTTP_STATUS,
+  type QuorumDraft,
+  REGEX,
+} from './probe-values.ts';
 import type { Place, Places } from './problem.ts';
 import {
   BOOLEAN,
@@ -131,6 +150,8 @@ export type VirtualDraft = {
   sorryServer?: IpAddress;
   startCommand?: string;
   stopCommand?: string;
+  check?: CheckDraft;
+  quorum?: QuorumDraft;
 };
 
 type Info = { readonly default?: string; readonly unused?: string };
@@ -227,6 +248,9 @@ export const GLOBAL_DIRECTIVES = table<GlobalDraft>([
   row('lease_ms', milliseconds(20, DAY * 1000), (d, v) => { d.leaseMs = v; }),
 ]);
 
+/** Probes in a row. */
+const COUNT = ours(integer({ min: 1, max: 1000 }));
+
 const SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'lblc', 'lblcr', 'dh', 'sh'] as const;
 
 /** `virtual` and `failover`: the original has one parser for both. */
@@ -255,7 +279,40 @@ export const VIRTUAL_DIRECTIVES = table<VirtualDraft>([
   row('stop_cmd', text(4096), (d, v) => { d.stopCommand = v; }),
   idle('master', HOST, 'no program ever read it'),
   idle('dirs', BRACKETED_LIST, 'no program ever read it'),
+  row('check', ours(choice(CHECK_KINDS)), (d, v) => { checkOf(d).kind = v; }, { default: 'nanny' }),
+  row('check_interval_ms', milliseconds(10, DAY * 1000), (d, v) => { checkOf(d).intervalMs = v; }),
+  row('check_timeout_ms', milliseconds(1, DAY * 1000), (d, v) => { checkOf(d).timeoutMs = v; }),
+  row('rise', COUNT, (d, v) => { checkOf(d).rise = v; }),
+  row('fall', COUNT, (d, v) => { checkOf(d).fall = v; }, { default: '1' }),
+  row('check_address', ours(OWN_HOST), (d, v) => { checkOf(d).address = v; }),
+  row('check_port', ours(port(1)), (d, v) => { checkOf(d).port = v; }),
+  row('http_method', ours(choice(HTTP_METHODS)), (d, v) => { checkOf(d).httpMethod = v; }, { default: 'GET' }),
+  row('http_path', HTTP_PATH, (d, v) => { checkOf(d).httpPath = v; }, { default: '/' }),
+  row('http_host', HTTP_HOST, (d, v) => { checkOf(d).httpHost = v; }),
+  row('http_status', HTTP_STATUS, (d, v) => { checkOf(d).httpStatuses = v; }, { default: '200-399' }),
+  row('http_body', REGEX, (d, v) => { checkOf(d).httpBody = v; }),
+  row('tls_name', HOST_NAME, (d, v) => { checkOf(d).tlsName = v; }),
+  row('tls_verify', ours(BOOLEAN), (d, v) => { checkOf(d).tlsIsVerified = v; }, { default: '0' }),
+  row('tls_min_days', ours(integer({ min: 0, max: 3650, unit: 'days' })), (d, v) => { checkOf(d).tlsMinDays = v; }, { default: '0' }),
+  row('dns_name', DNS_NAME, (d, v) => { checkOf(d).dnsName = v; }, { default: '.' }),
+  row('dns_type', ours(choice(DNS_TYPES)), (d, v) => { checkOf(d).dnsType = v; }, { default: 'SOA' }),
+  row('smtp_helo', HOST_NAME, (d, v) => { checkOf(d).smtpHelo = v; }, { default: 'localhost' }),
+  row('quorum', ours(integer({ min: 1, max: MAX_INT })), (d, v) => { quorumOf(d).weight = v; }, { default: '1' }),
+  row('hysteresis', ours(integer({ min: 0, max: MAX_INT })), (d, v) => { quorumOf(d).hysteresis = v; }, { default: '0' }),
+  row('quorum_up_cmd', ours(text(4096)), (d, v) => { quorumOf(d).upCommand = v; }),
+  row('quorum_down_cmd', ours(text(4096)), (d, v) => { quorumOf(d).downCommand = v; }),
 ]);
+
+/** Most sections have none of these: the drafts of a large file stay small. */
+function checkOf(draft: VirtualDraft): CheckDraft {
+  draft.check ??= {};
+  return draft.check;
+}
+
+function quorumOf(draft: VirtualDraft): QuorumDraft {
+  draft.quorum ??= {};
+  return draft.quorum;
+}
 
 // biome-ignore format: a table, one row a line
 export const SERVER_DIRECTIVES = table<ServerDraft>([

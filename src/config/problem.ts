@@ -36,6 +36,7 @@ export const PROBLEM_CODES = [
   'bad-device',
   'not-a-list',
   'bad-path',
+  'bad-check', // http_body = "("
   'too-long',
   // what the file says as a whole
   'empty',

@@ -5,6 +5,7 @@
 import { type IpAddress, ipFamily } from '../base/index.ts';
 import { isUnspecified } from './address-values.ts';
 import type { GlobalDraft, ServerDraft, VirtualDraft } from './directives.ts';
+import { checkProcedure } from './probe-checks.ts';
 import { type Place, type ProblemList, placeOf } from './problem.ts';
 import type { Drafts } from './read.ts';
 
@@ -19,6 +20,7 @@ export function checkServices(drafts: Drafts, problems: ProblemList): void {
 function checkService(draft: VirtualDraft, global: GlobalDraft, problems: ProblemList): void {
   checkAddress(draft, problems);
   checkHealth(draft, problems);
+  checkProcedure(draft, problems);
   checkPorts(draft, problems);
   checkServers(draft, global, problems);
   for (const key of draft.kind === 'virtual' ? ['start_cmd', 'stop_cmd'] : []) {
@@ -68,19 +70,20 @@ function checkHealth(draft: VirtualDraft, problems: ProblemList): void {
         'a server that failed returns after one good check',
     );
   }
-  if (draft.sendProgram !== undefined && draft.expect === undefined) {
+  const kind = draft.check?.kind ?? 'nanny';
+  if (kind === 'nanny' && draft.sendProgram !== undefined && draft.expect === undefined) {
     problems.warning(
       'program-without-expect',
       placeOf(draft, 'send_program'),
       '`send_program` without `expect`: its output is compared with nothing, so the servers stay down',
     );
   }
-  const isUdp = draft.protocol === 'udp';
+  const isUdp = kind === 'udp' || (kind === 'nanny' && draft.protocol === 'udp');
   if (isUdp && draft.expect === undefined && draft.sendProgram === undefined) {
     problems.warning(
       'udp-without-expect',
-      placeOf(draft, 'protocol'),
-      'UDP without `expect`: silence cannot be told from a dead server',
+      placeOf(draft, kind === 'udp' ? 'check' : 'protocol'),
+      'UDP without `expect`: any answer will do, and a server that never answers stays down',
     );
   }
   if (draft.send !== undefined && draft.sendProgram !== undefined) {

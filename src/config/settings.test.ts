@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { type IpAddress, ip } from '../base/index.ts';
-import type { Settings, VirtualService } from '../model/index.ts';
+import {
+  DEFAULT_CHECK_SETTINGS,
+  DEFAULT_QUORUM,
+  type Settings,
+  type VirtualService,
+} from '../model/index.ts';
 import { parseSettings } from './parse.ts';
 
 const names = {
@@ -88,6 +93,8 @@ test('C1 every directive parses with the listed default', () => {
         reentrySeconds: 180,
         loadMonitor: 'none',
         quiesceServer: false,
+        check: DEFAULT_CHECK_SETTINGS,
+        quorum: DEFAULT_QUORUM,
         realServers: [
           {
             name: 'a',

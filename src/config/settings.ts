@@ -8,7 +8,15 @@ import {
   ipFromBytes,
   type Milliseconds,
 } from '../base/index.ts';
-import type { Origin, RealServer, Settings, Vip, VirtualService } from '../model/index.ts';
+import {
+  DEFAULT_CHECK_SETTINGS,
+  DEFAULT_QUORUM,
+  type Origin,
+  type RealServer,
+  type Settings,
+  type Vip,
+  type VirtualService,
+} from '../model/index.ts';
 import { type FloatingAddress, type Netmask, netmaskLength } from './address-values.ts';
 import type { GlobalDraft, ServerDraft, VirtualDraft } from './directives.ts';
 import type { Place, ProblemList } from './problem.ts';
@@ -156,6 +164,11 @@ function buildService(draft: VirtualDraft, builder: Builder): VirtualService | u
     loadMonitor: draft.loadMonitor ?? 'none',
     quiesceServer: draft.quiesceServer ?? false,
     ...defined('sorryServer', sorryServer(draft)),
+    check:
+      draft.check === undefined
+        ? DEFAULT_CHECK_SETTINGS
+        : { ...DEFAULT_CHECK_SETTINGS, ...draft.check },
+    quorum: draft.quorum === undefined ? DEFAULT_QUORUM : { ...DEFAULT_QUORUM, ...draft.quorum },
     ...defined('startCommand', draft.startCommand),
     ...defined('stopCommand', draft.stopCommand),
     realServers: draft.servers.flatMap((server) => buildServer(server, builder.file)),

@@ -138,7 +138,7 @@ function planService(
     name: group.map((section) => section.name).join('+'),
     service: serviceRow(first, key),
     servers: [...byRow.values()].map((same) => planServer(same, key, settings)),
-    quorum: group.find((section) => section.quorum !== undefined)?.quorum ?? DEFAULT_QUORUM,
+    quorum: first.quorum ?? DEFAULT_QUORUM,
     origin: first.origin,
   };
   if (sorry?.sorryServer === undefined) return plan;
