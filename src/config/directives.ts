@@ -248,6 +248,8 @@ export const GLOBAL_DIRECTIVES = table<GlobalDraft>([
   row('lease_ms', milliseconds(20, DAY * 1000), (d, v) => { d.leaseMs = v; }),
 ]);
 
+const DAYS = ours(integer({ min: 0, max: 3650, unit: 'days' }));
+
 /** Probes in a row. */
 const COUNT = ours(integer({ min: 1, max: 1000 }));
 
@@ -293,7 +295,7 @@ export const VIRTUAL_DIRECTIVES = table<VirtualDraft>([
   row('http_body', REGEX, (d, v) => { checkOf(d).httpBody = v; }),
   row('tls_name', HOST_NAME, (d, v) => { checkOf(d).tlsName = v; }),
   row('tls_verify', ours(BOOLEAN), (d, v) => { checkOf(d).tlsIsVerified = v; }, { default: '0' }),
-  row('tls_min_days', ours(integer({ min: 0, max: 3650, unit: 'days' })), (d, v) => { checkOf(d).tlsMinDays = v; }, { default: '0' }),
+  row('tls_min_days', DAYS, (d, v) => { checkOf(d).tlsMinDays = v; }, { default: '0' }),
   row('dns_name', DNS_NAME, (d, v) => { checkOf(d).dnsName = v; }, { default: '.' }),
   row('dns_type', ours(choice(DNS_TYPES)), (d, v) => { checkOf(d).dnsType = v; }, { default: 'SOA' }),
   row('smtp_helo', HOST_NAME, (d, v) => { checkOf(d).smtpHelo = v; }, { default: 'localhost' }),

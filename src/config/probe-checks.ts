@@ -25,8 +25,10 @@ const HEEDED_BY: ReadonlyMap<string, readonly CheckKind[]> = new Map([
 
 export function checkProcedure(draft: VirtualDraft, problems: ProblemList): void {
   const kind = draft.check?.kind ?? 'nanny';
+  // A kind that could not be read has been told; what goes with it is not known then.
+  const isKnown = draft.check?.kind !== undefined || !draft.places.has('check');
   for (const [key, kinds] of HEEDED_BY) {
-    if (!draft.places.has(key) || kinds.includes(kind)) continue;
+    if (!isKnown || !draft.places.has(key) || kinds.includes(kind)) continue;
     const what = kind === 'nanny' ? 'without `check`' : `with \`check = ${kind}\``;
     problems.warning('unused-directive', placeOf(draft, key), `\`${key}\` has no effect ${what}`);
   }

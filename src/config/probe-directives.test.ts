@@ -118,6 +118,15 @@ for (const [lines, sentence] of WARNED) {
   });
 }
 
+test('a kind of check that is misspelt is the only thing told', () => {
+  const { problems } = parse('check = htttp\nhttp_path = /x');
+  assert.deepEqual(
+    problems.map(({ code }) => code),
+    ['not-a-choice'],
+  );
+  assert.equal(problems[0]?.suggestion, 'http');
+});
+
 test('a program whose status is enough needs no expect', () => {
   assert.deepEqual(parse('check = program\nsend_program = /bin/probe').problems, []);
 });
