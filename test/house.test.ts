@@ -5,6 +5,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { describe } from 'node:test';
 import { ip, mac, toHex, utf8 } from '../src/base/index.ts';
+import { parseSettings } from '../src/config/index.ts';
 import { REASONS } from '../src/model/index.ts';
 import {
   encodeArpAnnouncement,
@@ -203,6 +204,18 @@ describe('the documents are true:', () => {
         .map((verb) => `${path}: piranha ${verb}`),
     );
     assert.deepEqual(unknown, []);
+  });
+
+  test('every lvs.cf that is shown can be run', () => {
+    const files = documents.flatMap(({ path, text }) =>
+      Array.from(text.matchAll(/^```\n((?:serial_no|primary) = [^`]*)^```/gm), (match) => ({
+        file: path,
+        text: match[1] ?? '',
+      })),
+    );
+    assert.ok(files.length >= 2, 'README.md and docs/lvs.cf.md show one each');
+    for (const { file, text } of files)
+      assert.deepEqual(parseSettings(text, { file }).problems, []);
   });
 
   test('every reason of a role change is explained', () => {
