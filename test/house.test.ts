@@ -142,6 +142,7 @@ describe('the law bites:', () => {
       ],
       ['src/main.ts', `import { x } from '../lab/index.ts';\nimport { y } from './cli/index.ts';`],
       ['src/wire/a.ts', 'const x = y as Role;'],
+      ['src/core/a.ts', `f('${'x'.repeat(200)}');`],
     ] as const;
     for (const [path, code] of lawful) {
       assert.deepEqual(violations({ path, text: `${header}${code}\n` }), []);
