@@ -12,6 +12,7 @@ export function statusText(status: StatusDocument): string {
     `NODE      ${node}, pid ${pid}, ${configuration.file} serial_no ${configuration.serialNo}`,
     ...(refusal === undefined ? [] : [`REFUSED   ${refusal}`]),
     ...partnerLines(status),
+    ...pairLines(status),
     ...vipLines(status),
     ...counterLines(status),
     ...changeLines(status),
@@ -44,10 +45,70 @@ function partnerLines({ partner }: StatusDocument): readonly string[] {
   return [`PARTNER   ${partner.state}, last said ${word}`, ...rows];
 }
 
+function pairLines({ pair }: StatusDocument): readonly string[] {
+  if (pair === undefined) return [];
+  const { lease, witness, partner } = pair;
+  const words = {
+    unknown: 'not known yet',
+    legacy: 'legacy (Piranha 0.8.6): no lease, no proof, no authentication',
+    extended: 'extended',
+  }[partner.dialect];
+  const asked = witness.isAsked
+    ? `asked (${witness.verify})`
+    : `nobody is asked (${witness.verify})`;
+  const hears = witness.isHearing ? 'on' : 'off: there is nobody on the segment to ask';
+  return [
+    ...(partner.role === undefined ? [] : [`  says    ${partnerWords(partner)}`]),
+    `DIALECT   ${pair.speaks}; the partner's: ${words}; heartbeats ${pair.isAuthenticated ? 'authenticated' : 'not authenticated'}`,
+    `LEASE     ${lease === undefined ? 'none is kept' : leaseText(lease)}; epoch ${pair.epoch}`,
+    `WITNESS   belief: ${asked}; hear before claim: ${hears}`,
+  ];
+}
+
+type Pair = NonNullable<StatusDocument['pair']>;
+
+function partnerWords(partner: Pair['partner']): string {
+  const able = partner.isEligible
+    ? 'able to take over'
+    : `not able to take over (${partner.reason})`;
+  const same = partner.hasSameConfiguration ? 'same lvs.cf' : 'another lvs.cf';
+  return (
+    `${partner.role}, ${able}, epoch ${partner.epoch}, lease ${Math.round(partner.leaseMs ?? 0)} ms, ` +
+    `${same} (serial_no ${partner.serialNo})`
+  );
+}
+
+/** `lease 190 ms of 230 left; kernel gate in+out, owner+persist`. */
+function leaseText({
+  lengthMs,
+  remainingMs,
+  hooks,
+  isProtected,
+  restored,
+}: NonNullable<Pair['lease']>) {
+  const left =
+    remainingMs === undefined ? 'not held' : `${Math.round(remainingMs)} ms of ${lengthMs} left`;
+  const form = `kernel gate ${hooks}${isProtected ? ', owner+persist' : ''}`;
+  const again = restored === 0 ? '' : `; built again ${restored} times`;
+  return `lease ${left}; ${form}${again}`;
+}
+
+function beliefText(belief: StatusDocument['vips'][number]['belief']): string {
+  if (belief === undefined) return '';
+  const { owner, witness, tookMs } = belief;
+  const who = witness ?? 'the segment';
+  if (owner === 'us' && tookMs !== undefined) {
+    return `${who} sends to: us, ${tookMs.toFixed(1)} ms after the announcement`;
+  }
+  return owner === 'unknown' ? 'nobody is known to send here' : `claimed by: ${owner}`;
+}
+
 function vipLines({ vips }: StatusDocument): readonly string[] {
   const rows = vips
     .slice(0, SHOWN_VIPS)
-    .map(({ address, device, state }) => `  ${address.padEnd(16)} ${device.padEnd(8)} ${state}`);
+    .map(({ address, device, state, belief }) =>
+      `  ${address.padEnd(16)} ${device.padEnd(8)} ${state.padEnd(8)} ${beliefText(belief)}`.trimEnd(),
+    );
   const more = vips.length - rows.length;
   return ['VIPS', ...rows, ...(more > 0 ? [`  and ${more} more`] : [])];
 }

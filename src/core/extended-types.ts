@@ -34,6 +34,9 @@ export type Partner = {
   readonly intervalMs: Milliseconds;
   readonly leaseMs: Milliseconds;
   readonly linkAddresses: readonly MacAddress[];
+  /** For people: does it run the same file? */
+  readonly serialNo: number;
+  readonly configDigest: string;
   /** It has echoed this life of ours: it cannot be a replay from another time. */
   readonly isProven: boolean;
 };

@@ -144,6 +144,8 @@ function learn(move: Move, now: Instant, settings: ExtendedSettings, trailer: Tr
     intervalMs: trailer.intervalMs,
     leaseMs: trailer.leaseMs,
     linkAddresses: trailer.linkAddresses,
+    serialNo: trailer.serialNo,
+    configDigest: trailer.configDigest,
     // Without a key anybody can say anything; with one, a life that never echoed ours may be a recording,
     // unless it follows one that did.
     isProven: settings.keys.length === 0 || echoesUs || (before?.isProven ?? false),

@@ -48,6 +48,7 @@ import {
 import type { PulsePlan } from './plan.ts';
 import { SegmentWatch, type WatchPorts } from './segment-watch.ts';
 import { portErrorText } from './sentences.ts';
+import { rankSnapshot } from './status-pair.ts';
 import { Teller } from './teller.ts';
 
 export type CrankPorts = AnnouncerPorts & {
@@ -420,6 +421,7 @@ export class Crank {
       heardAt: this.#heardAt,
       linksDown: this.#linksDown,
       ...(lease !== undefined && { lease }),
+      rank: rankSnapshot(this.#state, this.#watch?.answering(this.#now) ?? []),
       counters: this.#counters,
     };
     this.#ports.post({ kind: 'snapshot', snapshot });

@@ -222,6 +222,7 @@ export class Director {
       const risk = 'under load heartbeats may leave late';
       this.#tell([`no real-time scheduling, ${risk}: ${this.#schedulingRefusal}`]);
     }
+    this.#tell(authenticationLines(this.#current));
     this.#thread?.pulsebeat.beatMain();
     this.#thread?.post({ kind: 'begin', isForcedActive: this.#options.isForcedActive });
     void this.#living?.services.start(this.#current.settings);
@@ -272,8 +273,10 @@ export class Director {
   }
 
   #noted(message: Extract<FromWorker, { kind: 'note' }>): void {
+    const isRepeated = this.#board.isKnown(message.note);
     this.#board.keepNote(message);
     this.#orders.noted(message.note, message.at);
+    if (isRepeated) return; // the slow refresh, proved again
     const { monitorLinks: monitorsLinks } = this.#current.settings;
     const context = { node: this.#node, isVerbose: this.#options.isVerbose, monitorsLinks };
     this.#tell(noteLines(message.note, context, message.suppressed));
@@ -403,6 +406,16 @@ export class Director {
   #tell(lines: readonly string[]): void {
     for (const line of lines) this.#terminal.log(line);
   }
+}
+
+/** Said once, at the start. */
+function authenticationLines({ settings, plan }: Configuration): readonly string[] {
+  const isAlone = plan.failover.paths.length === 0;
+  if (isAlone || (plan.failover.extended?.keys.length ?? 0) > 0) return [];
+  const cure = settings.dialect === 'legacy' ? 'dialect = legacy' : 'no heartbeat_key_file';
+  return [
+    `heartbeats are not authenticated (${cure}): anyone on the segment can steal the VIPs (unauthenticated)`,
+  ];
 }
 
 function hookCommands({ activeCommand, inactiveCommand }: Settings): HookCommands {

@@ -10,6 +10,7 @@ import type { DropReason, Note, OperatorOrder } from '../core/index.ts';
 import type { Gateway, PathName, PortError, Reason, Role } from '../model/index.ts';
 import type { LeaseStatus } from './lease-keeper.ts';
 import type { PulsePlan } from './plan.ts';
+import type { RankSnapshot } from './status-pair.ts';
 
 /** Given to the worker at its start. */
 export type WorkerSetup = {
@@ -78,6 +79,8 @@ export type PulseSnapshot = {
   readonly linksDown: readonly PathName[];
   /** Absent: no lease is kept. */
   readonly lease?: LeaseStatus;
+  /** Absent: a worker of the legacy dialect alone. */
+  readonly rank?: RankSnapshot;
   readonly counters: PulseCounters;
 };
 

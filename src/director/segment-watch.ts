@@ -87,6 +87,11 @@ export class SegmentWatch {
     this.#pin.heard(path, now);
   }
 
+  /** Witnesses that answer to our own address: alive, whomever they believe. */
+  answering(now: Instant): readonly IpAddress[] {
+    return this.#witness.answering(now);
+  }
+
   verify(now: Instant, vips: readonly IpAddress[], teaches: boolean): void {
     this.#witness.verify(now, vips, teaches);
   }

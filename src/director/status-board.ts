@@ -3,7 +3,9 @@
  * snapshot if the worker gives one in time; those who ask together share one question.
  */
 import { elapsedMs, type Milliseconds } from '../base/index.ts';
+import type { Note } from '../core/index.ts';
 import type { Clock } from '../ports/index.ts';
+import { type Beliefs, isKnown, learnBelief, NO_BELIEFS } from './belief.ts';
 import type { FromWorker, PulseSnapshot } from './messages.ts';
 import {
   addChange,
@@ -23,6 +25,7 @@ export class StatusBoard {
   readonly #askWorker: () => void;
   #snapshot: PulseSnapshot | undefined;
   #changes: readonly RoleChange[] = [];
+  #beliefs: Beliefs = NO_BELIEFS;
   #question: Promise<void> | undefined;
   #onSnapshot: () => void = () => {};
 
@@ -38,6 +41,7 @@ export class StatusBoard {
   }
 
   keepNote({ note, at }: Extract<FromWorker, { kind: 'note' }>): void {
+    this.#beliefs = learnBelief(this.#beliefs, note);
     if (note.kind !== 'role') return;
     const { from, to, reason } = note;
     const agoMs = elapsedMs(at, this.#clock.now());
@@ -45,11 +49,16 @@ export class StatusBoard {
     this.#changes = addChange(this.#changes, change);
   }
 
+  /** Would this note tell anything that is not known? */
+  isKnown(note: Note): boolean {
+    return isKnown(this.#beliefs, note);
+  }
+
   /** As of the last snapshot; undefined before the first. */
   document(): StatusDocument | undefined {
     if (this.#snapshot === undefined) return undefined;
     const clocks = { now: this.#clock.now(), wallMs: Date.now() };
-    return statusDocument(this.#frame(), this.#snapshot, this.#changes, clocks);
+    return statusDocument(this.#frame(), this.#snapshot, this.#changes, clocks, this.#beliefs);
   }
 
   async freshDocument(): Promise<StatusDocument | undefined> {

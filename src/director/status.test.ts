@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { after, instant } from '../base/index.ts';
-import { OWN, PARTNER, plan } from './imagined-ports.ts';
+import { after, instant, ip } from '../base/index.ts';
+import { type Beliefs, isKnown, learnBelief, NO_BELIEFS } from './belief.ts';
+import { OWN, PARTNER, plan, VIP } from './imagined-ports.ts';
 import { type PulseSnapshot, zeroCounters } from './messages.ts';
 import { addChange, type RoleChange, type StatusDocument, statusDocument } from './status.ts';
 
@@ -11,6 +12,7 @@ function document(
   changes: Partial<PulseSnapshot>,
   failover: Parameters<typeof plan>[0] = {},
   askedMsLater = 0,
+  beliefs: Beliefs = NO_BELIEFS,
 ): StatusDocument {
   const snapshot: PulseSnapshot = {
     at: AT,
@@ -33,7 +35,7 @@ function document(
     plan: plan(failover),
   } as const;
   const clocks = { now: after(AT, askedMsLater), wallMs: 1_000_000 };
-  return statusDocument(frame, snapshot, [], clocks);
+  return statusDocument(frame, snapshot, [], clocks, beliefs);
 }
 
 const heard = { heardAt: { public: after(AT, -40) } };
@@ -135,4 +137,51 @@ test('the eleventh role change pushes the oldest out', () => {
   assert.equal(changes.length, 10);
   assert.equal(changes[0]?.at, 'change 10');
   assert.equal(changes.at(-1)?.at, 'change 1');
+});
+
+describe('belief', () => {
+  const router = ip('198.51.100.1');
+  const believed = { kind: 'believed', vips: [VIP], witness: router, tookMs: 3.1 } as const;
+  const active = { role: 'active', partnerSaid: 'stopped', ...heard } as const;
+  const rank = { epoch: 3, dialect: 'extended', isDeaf: false, answering: [router] } as const;
+  const doubt = { kind: 'unbelieved', vips: [VIP] } as const;
+
+  test('a proof is shown with its witness and time, and a repeated one is no news', () => {
+    const beliefs = learnBelief(NO_BELIEFS, believed);
+    const [vip] = document(active, {}, 0, beliefs).vips;
+    assert.deepEqual(vip?.belief, { owner: 'us', witness: router, tookMs: 3.1 });
+    assert.equal(isKnown(NO_BELIEFS, believed), false);
+    assert.equal(isKnown(beliefs, believed), true);
+    assert.equal(learnBelief(beliefs, { ...believed, tookMs: 9 }), beliefs);
+  });
+
+  test('a rival heard on the segment is critical, until a witness proves the opposite', () => {
+    const claimed = learnBelief(NO_BELIEFS, { kind: 'foreign-claim', vip: VIP, by: 'partner' });
+    const { verdict } = document(active, {}, 0, claimed);
+    assert.equal(verdict.level, 'critical');
+    assert.match(verdict.text, /but the partner claims 198\.51\.100\.100 on the segment/);
+    assert.equal(learnBelief(claimed, doubt).get(VIP)?.owner, 'partner');
+    assert.equal(document(active, {}, 0, learnBelief(claimed, believed)).verdict.level, 'healthy');
+  });
+
+  test('a witness that answers us and not the VIP is critical; one that answers nobody says nothing', () => {
+    const beliefs = learnBelief(NO_BELIEFS, doubt);
+    const { verdict } = document({ ...active, rank }, {}, 0, beliefs);
+    assert.equal(verdict.level, 'critical');
+    assert.match(verdict.text, /198\.51\.100\.1, which answers us, does not send/);
+    const silent = document({ ...active, rank: { ...rank, answering: [] } }, {}, 0, beliefs);
+    assert.equal(silent.verdict.level, 'healthy');
+    assert.equal(silent.vips[0]?.belief?.owner, 'unknown');
+  });
+
+  test('what was believed in an earlier role is forgotten with it', () => {
+    const change = { kind: 'role', from: 'active', to: 'standby', reason: 'outranked' } as const;
+    assert.equal(learnBelief(learnBelief(NO_BELIEFS, believed), change).size, 0);
+  });
+
+  test('a deaf standby is critical: its partner may be well', () => {
+    const { verdict } = document({ rank: { ...rank, isDeaf: true } });
+    assert.equal(verdict.level, 'critical');
+    assert.match(verdict.text, /hears nothing at all on the segment/);
+  });
 });

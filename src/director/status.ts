@@ -8,8 +8,10 @@
  */
 import { elapsedMs, type Instant, type Milliseconds } from '../base/index.ts';
 import type { Node, PathName, Reason, Role, Vip } from '../model/index.ts';
+import { type Belief, type Beliefs, NO_BELIEFS } from './belief.ts';
 import type { PulseCounters, PulseSnapshot } from './messages.ts';
 import type { PulsePlan } from './plan.ts';
+import { type PairStatus, pairStatus } from './status-pair.ts';
 
 /** In Nagios' order: also the exit codes of `piranha status`, 0 to 3. */
 export const LEVELS = ['healthy', 'degraded', 'critical', 'unknown'] as const;
@@ -30,6 +32,8 @@ export type StatusDocument = {
   readonly startedAt: string;
   readonly configuration: { readonly file: string; readonly serialNo: number };
   readonly partner: PartnerStatus;
+  /** Lease, rank, the partner's own words. */
+  readonly pair?: PairStatus;
   readonly vips: readonly VipStatus[];
   /** Why the kernel does not hold what the role asks for. */
   readonly refusal?: string;
@@ -60,6 +64,8 @@ export type VipStatus = {
   readonly address: string;
   readonly device: string;
   readonly state: 'up' | 'down' | 'changing';
+  /** While we are active: whom the segment believes. */
+  readonly belief?: Belief;
 };
 
 export type RoleChange = {
@@ -99,15 +105,19 @@ export function statusDocument(
   snapshot: PulseSnapshot,
   changes: readonly RoleChange[],
   clocks: Clocks,
+  beliefs: Beliefs = NO_BELIEFS,
 ): StatusDocument {
   const { plan } = frame;
   const partner = partnerStatus(plan, snapshot);
   const staleMs = elapsedMs(snapshot.at, clocks.now);
   const sinceMs = elapsedMs(snapshot.since, clocks.now);
   const { refusal } = snapshot.addresses;
+  const { lease, rank } = snapshot;
+  const verify = plan.witness?.verify ?? 'off';
+  const vips = plan.vips.map((vip) => vipStatus(vip, snapshot, beliefs));
   return {
     v: 1,
-    verdict: staleMs > STALE_MS ? staleVerdict(staleMs) : verdict(snapshot, partner),
+    verdict: staleMs > STALE_MS ? staleVerdict(staleMs) : verdict(snapshot, partner, vips),
     pid: frame.pid,
     node: frame.node,
     role: snapshot.role,
@@ -117,7 +127,8 @@ export function statusDocument(
     startedAt: wallText(frame.startedAtWallMs),
     configuration: { file: frame.file, serialNo: frame.serialNo },
     partner,
-    vips: plan.vips.map((vip) => vipStatus(vip, snapshot)),
+    ...(rank !== undefined && { pair: pairStatus(plan.failover, verify, rank, lease) }),
+    vips,
     ...(refusal !== undefined && { refusal }),
     counters: snapshot.counters,
     changes,
@@ -158,10 +169,15 @@ function ageOf(heardAt: Instant | undefined, now: Instant): readonly Millisecond
   return heardAt === undefined ? [] : [elapsedMs(heardAt, now)];
 }
 
-function vipStatus({ address, device }: Vip, { role, addresses }: PulseSnapshot): VipStatus {
+function vipStatus(
+  { address, device }: Vip,
+  { role, addresses }: PulseSnapshot,
+  beliefs: Beliefs,
+): VipStatus {
   if (!addresses.isSettled) return { address, device, state: 'changing' };
   const isUp = role === 'active' && addresses.refusal === undefined;
-  return { address, device, state: isUp ? 'up' : 'down' };
+  const belief = isUp ? beliefs.get(address) : undefined;
+  return { address, device, state: isUp ? 'up' : 'down', ...(belief !== undefined && { belief }) };
 }
 
 function staleVerdict(staleMs: Milliseconds): Verdict {
@@ -169,10 +185,20 @@ function staleVerdict(staleMs: Milliseconds): Verdict {
   return { level: 'critical', text: `The pulse worker has said nothing for ${seconds} s.` };
 }
 
-function verdict({ role, reason, addresses }: PulseSnapshot, partner: PartnerStatus): Verdict {
+function verdict(
+  { role, reason, addresses, rank }: PulseSnapshot,
+  partner: PartnerStatus,
+  vips: readonly VipStatus[],
+): Verdict {
   const { refusal } = addresses;
   if (refusal !== undefined) {
     return { level: 'critical', text: `This director is ${role}, but ${refusal}.` };
+  }
+  const doubt = role === 'active' ? doubtOf(vips, rank) : undefined;
+  if (doubt !== undefined) return { level: 'critical', text: doubt };
+  if (rank?.isDeaf === true && role === 'standby') {
+    const text = 'This director hears nothing at all on the segment: it does not take over (deaf).';
+    return { level: 'critical', text };
   }
   switch (role) {
     case 'active':
@@ -187,6 +213,19 @@ function verdict({ role, reason, addresses }: PulseSnapshot, partner: PartnerSta
         text: `This director is standby and may not take over (${reason}).`,
       };
   }
+}
+
+/** Active, but somebody on the segment is known to think otherwise. */
+function doubtOf(vips: readonly VipStatus[], rank: PulseSnapshot['rank']): string | undefined {
+  const rival = vips.find(({ belief }) => ['partner', 'stranger'].includes(belief?.owner ?? ''));
+  if (rival !== undefined) {
+    const who = rival.belief?.owner === 'partner' ? 'the partner' : 'a stranger';
+    return `This director is active, but ${who} claims ${rival.address} on the segment.`;
+  }
+  const doubted = vips.find(({ belief }) => belief?.owner === 'unknown');
+  const [witness] = rank?.answering ?? [];
+  if (doubted === undefined || witness === undefined) return undefined;
+  return `This director is active, but ${witness}, which answers us, does not send ${doubted.address} here.`;
 }
 
 function activeVerdict(partner: PartnerStatus): Verdict {

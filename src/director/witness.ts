@@ -77,7 +77,7 @@ export class Witness {
   #answers = new Map<IpAddress, Set<IpAddress>>();
   #claimedAt = new Map<IpAddress, Instant>();
   /** Witnesses that answered a question from our own address, and when. */
-  readonly answeredAt = new Map<IpAddress, Instant>();
+  readonly #answeredAt = new Map<IpAddress, Instant>();
 
   constructor(parts: WitnessParts) {
     this.#parts = parts;
@@ -125,6 +125,13 @@ export class Witness {
     this.#next = 0;
     this.#nextAt = now;
     this.#sequence = (this.#sequence + 1) & 0xffff;
+  }
+
+  /** Who answered, within the time between two slow refreshes, to our own address. */
+  answering(now: Instant): readonly IpAddress[] {
+    return [...this.#answeredAt].flatMap(([witness, at]) =>
+      elapsedMs(at, now) < 2 * WARM_MS ? [witness] : [],
+    );
   }
 
   /** No longer ours: nothing more is asked, and late answers prove nothing. */
@@ -203,7 +210,7 @@ export class Witness {
     const { from, to } = heard;
     const segment = this.#segmentOf.get(to);
     if (segment === undefined) {
-      if (this.#segments.some((s) => s.witnesses.includes(from))) this.answeredAt.set(from, now);
+      if (this.#segments.some((s) => s.witnesses.includes(from))) this.#answeredAt.set(from, now);
       return;
     }
     if (!segment.witnesses.includes(from)) return;
