@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { ip } from '../base/index.ts';
 import type { Note } from '../core/index.ts';
 import { noteLines, startLine, terminationLine } from './log.ts';
+import { counting } from './log-sink.ts';
 
 const PARTNER = ip('198.51.100.11');
 const context = { node: 'backup', isVerbose: false, monitorsLinks: true } as const;
@@ -110,4 +111,20 @@ describe('O2: the key phrases of piranha 0.8.6, each with its reason word', () =
       'bad heartbeat packet from 198.51.100.11 (too-short); 41 more like it before',
     ]);
   });
+});
+
+test('lines that nobody takes are counted, and told when somebody does', () => {
+  const taken: string[] = [];
+  let isSlow = false;
+  const log = counting((line) => {
+    if (!isSlow) taken.push(line);
+    return !isSlow;
+  });
+  log('one');
+  isSlow = true;
+  log('two');
+  log('three');
+  isSlow = false;
+  log('four');
+  assert.deepEqual(taken, ['one', '2 lines of this log were lost: its reader is slow', 'four']);
 });

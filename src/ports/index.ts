@@ -19,6 +19,7 @@ export { type Hearing, openPacketSocket, type PacketSocketOptions } from './pack
 export { LinuxPoller, openWaker, type Waker, wakerOf, watchReadable } from './poller.ts';
 export { realtimePriority, setRealtime, setThreadName } from './realtime.ts';
 export { ProcessSpawner } from './spawner.ts';
+export { openStandardError, type WriteWithoutWaiting } from './standard-error.ts';
 export { openSyslog, type Syslog } from './syslog.ts';
 export { type SystemNames, systemNames } from './system-names.ts';
 export * from './types.ts';
