@@ -7,7 +7,7 @@
  * that ships.
  */
 import { dirname, join, normalize } from 'node:path';
-import { splitSource } from './source-text.ts';
+import { type SourceText, splitSource } from './source-text.ts';
 
 export type SourceFile = { readonly path: string; readonly text: string };
 export type Violation = { readonly line: number; readonly what: string };
@@ -59,11 +59,7 @@ export const LAWS: readonly Law[] = [
   {
     name: 'nothing is left to do later',
     check: ({ text }) =>
-      matches(
-        splitSource(text).comments,
-        /\b(TODO|FIXME|XXX|HACK)\b/g,
-        (word) => `${word} in a comment`,
-      ),
+      matches(split(text).comments, /\b(TODO|FIXME|XXX|HACK)\b/g, (word) => `${word} in a comment`),
   },
   {
     name: 'a cast stands only where bytes or brands are made',
@@ -77,6 +73,15 @@ export const LAWS: readonly Law[] = [
   },
   { name: 'files and lines can be read at one go', check: sizes },
 ];
+
+const known = new Map<string, SourceText>();
+
+/** Each text is split once, not once for each law. */
+function split(text: string): SourceText {
+  const found = known.get(text) ?? splitSource(text);
+  known.set(text, found);
+  return found;
+}
 
 export function isTest(file: { readonly path: string }): boolean {
   return file.path.endsWith('.test.ts');
@@ -94,7 +99,7 @@ function isPure(file: SourceFile): boolean {
 }
 
 function imports(file: SourceFile): readonly Violation[] {
-  const { code } = splitSource(file.text);
+  const { code } = split(file.text);
   const found: Violation[] = [];
   for (const match of code.matchAll(/\b(?:from|import)\s*\(?\s*(['"])/g)) {
     const start = match.index + match[0].length;
@@ -127,7 +132,7 @@ function wrongImport(file: SourceFile, specifier: string): string | undefined {
 }
 
 function casts(file: SourceFile): readonly Violation[] {
-  const { code } = splitSource(file.text);
+  const { code } = split(file.text);
   // Renames in import and export lists are no casts.
   const withoutLists = code.replace(/\b(?:import|export)\b[^;=(]*?(?:\bfrom\b|;)/g, blank);
   return matches(withoutLists, /(?<![.\w$])as\s+(?!const\b)[\w$({['"`]/g, () => 'a cast');
@@ -136,7 +141,7 @@ function casts(file: SourceFile): readonly Violation[] {
 /** Tests need none: they say in sentences what they prove. A face that only re-exports speaks for itself. */
 function header(file: SourceFile): readonly Violation[] {
   const { path, text } = file;
-  const { code } = splitSource(text);
+  const { code } = split(text);
   const isFace = path.endsWith('/index.ts') && /^\s*(export [^;]*;\s*)+$/.test(code);
   if (isTest(file) || isFace || /^(#!.*\n)?\/(\*\*|\/) ?\S*/.test(text)) return [];
   return [{ line: 1, what: 'no header comment' }];
@@ -153,7 +158,7 @@ function sizes(file: SourceFile): readonly Violation[] {
 
 /** The insides of strings do not count: the formatter cannot break them. */
 function wideLines(text: string): readonly Violation[] {
-  const { code, comments } = splitSource(text);
+  const { code, comments } = split(text);
   const outside = Array.from({ length: text.length }, (_, index) => {
     const isInString = code[index] === ' ' && comments[index] === ' ' && text[index] !== ' ';
     return isInString ? '' : text[index];
@@ -165,7 +170,7 @@ function wideLines(text: string): readonly Violation[] {
 }
 
 function words(file: SourceFile, pattern: RegExp, say: (word: string) => string) {
-  return matches(splitSource(file.text).code, pattern, say);
+  return matches(split(file.text).code, pattern, say);
 }
 
 function matches(

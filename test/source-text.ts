@@ -22,7 +22,7 @@ export function splitSource(text: string): SourceText {
     const one = text[at] ?? '';
     if (two === '//') at = paint(at, endOf(text, at, '\n'), 'comment');
     else if (two === '/*') at = paint(at, endOf(text, at + 2, '*/') + 2, 'comment');
-    else if (one === '/' && startsRegex(text.slice(0, at), kinds)) {
+    else if (one === '/' && startsRegex(text, at, kinds)) {
       at = paint(at, endOfRegex(text, at), 'string');
     } else if (one === "'" || one === '"') {
       const end = endOfQuoted(text, at, one);
@@ -87,11 +87,11 @@ function endOfRegex(text: string, from: number): number {
 }
 
 /** A slash begins a regular expression where a value is expected, and divides after one. */
-function startsRegex(before: string, kinds: readonly string[]): boolean {
-  let at = before.length - 1;
-  while (at >= 0 && (/\s/.test(before[at] ?? '') || kinds[at] === 'comment')) at--;
+function startsRegex(text: string, slash: number, kinds: readonly string[]): boolean {
+  let at = slash - 1;
+  while (at >= 0 && (/\s/.test(text[at] ?? '') || kinds[at] === 'comment')) at--;
   if (at < 0) return true;
-  const word = /[\w$]+$/.exec(before.slice(Math.max(0, at - 12), at + 1))?.[0];
+  const word = /[\w$]+$/.exec(text.slice(Math.max(0, at - 12), at + 1))?.[0];
   if (word !== undefined) return /^(return|typeof|case|in|of|void|delete|await|yield)$/.test(word);
-  return !/[)\]}"'`]/.test(before[at] ?? '');
+  return !/[)\]}"'`]/.test(text[at] ?? '');
 }
