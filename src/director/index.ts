@@ -3,6 +3,7 @@ export { heldVips, observeKernel } from './kernel.ts';
 export { loadSettings } from './load-settings.ts';
 export { type PulseOptions, runPulse } from './main-thread.ts';
 export { ORDERS, type OrderReport } from './orders.ts';
+export { longestLeaseMs } from './plan.ts';
 export {
   DEFAULT_RUN_DIRECTORY,
   type RunDirectory,
