@@ -50,7 +50,7 @@ function setup(kind: DirectorKind): Setup {
     kind,
     keepaliveMs: KEEPALIVE_MS,
     deadtimeMs: DEADTIME_MS,
-    dialect: 'legacy',
+    dialects: { da: 'legacy', db: 'legacy' },
     hasPrivateNetwork: false,
     family: 4,
   };

@@ -4,23 +4,30 @@
  *
  * - `cut(from, to)`: what `from` sends no longer reaches `to`; everybody else still hears it. On both networks.
  * - `unplug(node)`: the node's cables end nowhere, while its own kernel still sees a link.
+ * - `deafen(node)`: nothing reaches it any more; what it sends goes on to arrive.
+ * - `dullRouter()`: announcements of the VIP do not reach the router; questions and answers do.
  *
  * Rejected: `ip link set down` (the node would see its link go: that is another incident), bridge port isolation (both
  * directions only).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { command, inNamespace } from './command.ts';
-import { DIRECTORS, type Director, portOf } from './topology.ts';
+import { DIRECTORS, type Director, portOf, VIPS } from './topology.ts';
 
 const RULES = `
 table bridge cuts {
   set pair { type ifname . ifname; }
   set dead { type ifname; }
+  set deaf { type ifname; }
+  set dull { type ifname; }
   chain forward {
     type filter hook forward priority 0; policy accept;
     iifname . oifname @pair drop
     iifname @dead drop
     oifname @dead drop
+    oifname @deaf drop
+    oifname @dull arp saddr ip ${VIPS[4]} arp daddr ip ${VIPS[4]} drop
+    oifname @dull icmpv6 type nd-neighbor-advert ip6 daddr ff02::/16 drop
   }
 }
 `;
@@ -69,9 +76,19 @@ export class Cuts {
     );
   }
 
-  /** All cables are whole again. */
+  async deafen(node: Director): Promise<void> {
+    const ports = `"${portOf(node)}", "${portOf(node, 'private')}"`;
+    await this.#run(`add element bridge cuts deaf { ${ports} }`);
+  }
+
+  async dullRouter(): Promise<void> {
+    await this.#run('add element bridge cuts dull { "p-router" }');
+  }
+
+  /** All cables are whole again, and the router listens. */
   async clear(): Promise<void> {
-    await this.#run('flush set bridge cuts dead; flush set bridge cuts pair');
+    const sets = ['dead', 'pair', 'deaf', 'dull'];
+    await this.#run(sets.map((name) => `flush set bridge cuts ${name}`).join('; '));
   }
 
   close(): void {

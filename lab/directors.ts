@@ -17,11 +17,13 @@ import {
 } from './topology.ts';
 
 export type DirectorKind = 'piranha' | 'keepalived';
+export type Dialect = 'legacy' | 'auto';
 export type Setup = {
   readonly kind: DirectorKind;
   readonly keepaliveMs: number;
   readonly deadtimeMs: number;
-  readonly dialect: 'legacy' | 'auto';
+  /** Of each director: a pair in the middle of a migration has two. */
+  readonly dialects: Readonly<Record<Director, Dialect>>;
   readonly hasPrivateNetwork: boolean;
   /** Of the VIP; heartbeats are IPv4. keepalived is set up for IPv4 only. */
   readonly family: Family;
@@ -38,11 +40,11 @@ export function deadtimeOf(setup: Setup): number {
   return setup.keepaliveMs * (3 + (256 - 100) / 256);
 }
 
-/** The lvs.cf of both directors. */
-export function lvsConfig(setup: Setup): string {
-  const { keepaliveMs, deadtimeMs, dialect, hasPrivateNetwork, family } = setup;
-  const second = (node: Director, name: string) =>
-    hasPrivateNetwork ? [`${name}_private = ${PRIVATE_ADDRESS[node]}`] : [];
+/** The lvs.cf of a director: the same on both, but for the dialects of a mixed pair. */
+export function lvsConfig(setup: Setup, node: Director): string {
+  const { keepaliveMs, deadtimeMs, dialects, hasPrivateNetwork, family } = setup;
+  const second = (of: Director, name: string) =>
+    hasPrivateNetwork ? [`${name}_private = ${PRIVATE_ADDRESS[of]}`] : [];
   return `${[
     'serial_no = 1',
     'service = lvs',
@@ -54,7 +56,7 @@ export function lvsConfig(setup: Setup): string {
     `heartbeat_port = ${HEARTBEAT_PORT}`,
     `keepalive_ms = ${keepaliveMs}`,
     `deadtime_ms = ${deadtimeMs}`,
-    `dialect = ${dialect}`,
+    `dialect = ${dialects[node]}`,
     'network = direct',
     'dataplane = none',
     'virtual web {',
@@ -87,7 +89,7 @@ export function startCommand(kind: DirectorKind, node: Director): readonly strin
   const own = `${LAB_DIRECTORY}/${node}`;
   switch (kind) {
     case 'piranha':
-      return [PROGRAM, 'pulse', '-n', '-c', `${LAB_DIRECTORY}/lvs.cf`, '--run-dir', own];
+      return [PROGRAM, 'pulse', '-n', '-c', `${own}/lvs.cf`, '--run-dir', own];
     case 'keepalived':
       return [
         'keepalived',
@@ -115,8 +117,8 @@ export class Directors {
     for (const node of DIRECTORS) {
       mkdirSync(`${LAB_DIRECTORY}/${node}`, { recursive: true });
       writeFileSync(`${LAB_DIRECTORY}/${node}/keepalived.conf`, keepalivedConfig(setup, node));
+      writeFileSync(`${LAB_DIRECTORY}/${node}/lvs.cf`, lvsConfig(setup, node));
     }
-    writeFileSync(`${LAB_DIRECTORY}/lvs.cf`, lvsConfig(setup));
   }
 
   isRunning(node: Director): boolean {
@@ -170,6 +172,9 @@ export class Directors {
   /** What a power cycle leaves of a dead daemon: nothing. */
   async powerCycle(node: Director): Promise<void> {
     await this.kill(node);
+    await command(inNamespace(node, ['nft', 'delete table netdev piranha-lease'])).catch(
+      () => undefined,
+    );
     const vip = VIPS[this.setup.family];
     await command(['ip', '-n', node, 'addr', 'del', vip, 'dev', 'eth0']).catch(() => undefined);
   }

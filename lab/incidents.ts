@@ -7,9 +7,11 @@
  */
 import { spawn } from 'node:child_process';
 import { cpus } from 'node:os';
+import { command, inNamespace } from './command.ts';
 import type { Cuts } from './cuts.ts';
 import type { Directors } from './directors.ts';
 import { now, type Observer, sleep } from './observer.ts';
+import { DIRECTORS, portOf } from './topology.ts';
 
 export type Scene = {
   readonly observer: Observer;
@@ -17,7 +19,7 @@ export type Scene = {
   readonly directors: Directors;
   readonly keepaliveMs: number;
   readonly deadtimeMs: number;
-  /** How long `load` lasts. */
+  /** How long what lasts for a time lasts. */
   readonly loadMs: number;
   /** 0 <= x < 1, from the seed. */
   random(): number;
@@ -32,12 +34,22 @@ export type Incident = {
   readonly isHandover?: true;
   /** The VIP must not move at all. */
   readonly isRest?: true;
+  /** Not one probe may be lost, with this deadtime. */
+  readonly mustAnswer?: (deadtimeMs: number) => boolean;
+  /** Its first step freezes or kills da on a living host: with a lease, the kernel falls silent by itself. */
+  readonly silencesDa?: true;
+  /** The command line it is tried with; absent: with every one. */
+  readonly flags?: readonly string[];
   play(scene: Scene): Promise<void>;
 };
+
+/** The ordinary questions of a takeover that is not believed come after 1, 2 and 4 s. */
+const DULL_LIMIT_MS = 8000;
 
 export const INCIDENTS = {
   freeze: {
     about: 'the active daemon is stopped (SIGSTOP) past the deadtime, then goes on',
+    silencesDa: true,
     async play(scene) {
       scene.mark('frozen');
       scene.directors.signal('da', 'SIGSTOP');
@@ -60,6 +72,7 @@ export const INCIDENTS = {
   },
   crash: {
     about: 'the active daemon is killed (kill -9) on a living host, later started again',
+    silencesDa: true,
     async play(scene) {
       scene.mark('killed');
       await scene.directors.kill('da');
@@ -141,6 +154,94 @@ export const INCIDENTS = {
       await sleep(2 * scene.deadtimeMs);
     },
   },
+  restart: {
+    about: 'the active daemon is killed (kill -9) and started again at once',
+    flags: ['--dialect', 'auto', '--keepalive', '500', '--deadtime', '1500'],
+    // A start takes longer than the lease of faster timers lasts.
+    mustAnswer: (deadtimeMs) => deadtimeMs >= 1500,
+    async play(scene) {
+      scene.mark('killed');
+      await scene.directors.kill('da');
+      await restart(scene);
+    },
+  },
+  'partner-off': {
+    about: 'the standby machine loses power; its partner owns on (--for SECONDS)',
+    flags: ['--dialect', 'auto', '--second-network'],
+    isRest: true,
+    mustAnswer: always,
+    async play(scene) {
+      scene.mark('db off');
+      await scene.cuts.unplug('db');
+      await scene.directors.powerCycle('db');
+      await privateCable('down');
+      await sleep(scene.loadMs);
+      await privateCable('up');
+    },
+  },
+  'heartbeat-cable': {
+    about: 'the cable of the second network is out: no carrier (--for SECONDS)',
+    flags: ['--dialect', 'auto', '--second-network'],
+    isRest: true,
+    mustAnswer: always,
+    async play(scene) {
+      scene.mark('cable out');
+      await privateCable('down');
+      await sleep(scene.loadMs);
+      scene.mark('cable in');
+      await privateCable('up');
+    },
+  },
+  'heartbeat-down': {
+    about: "the active node's interface to the second network is set down (--for SECONDS)",
+    flags: ['--dialect', 'auto', '--second-network'],
+    isRest: true,
+    mustAnswer: always,
+    async play(scene) {
+      scene.mark('interface down');
+      await command(['ip', '-n', 'da', 'link', 'set', 'eth1', 'down']);
+      await sleep(scene.loadMs);
+      scene.mark('interface up');
+      await command(['ip', '-n', 'da', 'link', 'set', 'eth1', 'up']);
+    },
+  },
+  'deaf-standby': {
+    about: 'nothing reaches the standby any more, what it sends does arrive; then healed',
+    flags: ['--dialect', 'auto'],
+    isRest: true,
+    mustAnswer: always,
+    async play(scene) {
+      scene.mark('db deaf');
+      await scene.cuts.deafen('db');
+      await sleep(4 * scene.deadtimeMs + scene.random() * scene.deadtimeMs);
+      scene.mark('healed');
+      await scene.cuts.clear();
+    },
+  },
+  'dull-router': {
+    about: 'death of the active node, and the router ignores announcements (gratuitous ARP, NA)',
+    flags: ['--dialect', 'auto'],
+    async play(scene) {
+      await scene.cuts.dullRouter();
+      scene.mark('gone');
+      await scene.cuts.unplug('da');
+      await scene.observer.until(({ router }) => router === 'db', DULL_LIMIT_MS);
+    },
+  },
+  flush: {
+    about: 'somebody flushes all nftables rules of both directors every second (--for SECONDS)',
+    flags: ['--dialect', 'auto'],
+    isRest: true,
+    mustAnswer: always,
+    async play(scene) {
+      for (const end = now() + scene.loadMs; now() < end; ) {
+        scene.mark('flushed');
+        const flush = ['nft', 'flush', 'ruleset'];
+        await Promise.all(DIRECTORS.map((node) => command(inNamespace(node, flush))));
+        await sleep(1000);
+      }
+    },
+  },
   load: {
     about: 'nothing fails, but every processor is kept busy (--for SECONDS)',
     isRest: true,
@@ -158,12 +259,28 @@ export const INCIDENTS = {
 
 export type IncidentName = keyof typeof INCIDENTS;
 
+/** What it needs on the command line. */
+export function flagsOf(name: IncidentName): readonly string[] {
+  const incident: Incident = INCIDENTS[name];
+  return incident.flags ?? [];
+}
+
 export function isIncidentName(name: string): name is IncidentName {
   return Object.hasOwn(INCIDENTS, name);
 }
 
 export const INCIDENT_NAMES: readonly IncidentName[] =
   Object.keys(INCIDENTS).filter(isIncidentName);
+
+function always(): boolean {
+  return true;
+}
+
+/** Both ends lose their carrier, as with a crossover cable. */
+async function privateCable(state: 'up' | 'down'): Promise<void> {
+  const lines = DIRECTORS.map((node) => `link set ${portOf(node, 'private')} ${state}`);
+  await command(['ip', '-n', 'switch', '-batch', '-'], lines.join('\n'));
+}
 
 /** Around the moment of takeover and beyond: what wakes within a keepalive of it is the hardest case. */
 function pastDeadtime(scene: Scene): number {

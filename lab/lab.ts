@@ -5,8 +5,8 @@
 import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { type Cell, enterCell, findCells, obstacle, openCell } from './cell.ts';
-import type { Setup } from './directors.ts';
-import { INCIDENT_NAMES, INCIDENTS, isIncidentName } from './incidents.ts';
+import type { Dialect, Setup } from './directors.ts';
+import { flagsOf, INCIDENT_NAMES, INCIDENTS, isIncidentName } from './incidents.ts';
 import { runCommand } from './run.ts';
 import { NODES } from './topology.ts';
 import type { TourOptions } from './tour.ts';
@@ -21,7 +21,8 @@ const USAGE = `usage: piranha lab                         two real directors and
        piranha lab down [NAME] [--all]     ends what 'lab up' started (--all: every lab of yours)
 
 incidents:
-${INCIDENT_NAMES.map((name) => `  ${name.padEnd(11)} ${INCIDENTS[name].about}`).join('\n')}
+${INCIDENT_NAMES.map((name) => `  ${name.padEnd(15)} ${INCIDENTS[name].about}`).join('\n')}
+  all             those that need no option of their own
 
 options:
   --repeat N        runs of each incident (1)
@@ -30,12 +31,12 @@ options:
   --json            one JSON record a line, then {"summary": ...}
   --keepalive MS    heartbeat interval (100)
   --deadtime MS     silence after which the standby takes over (300)
-  --dialect D       legacy or auto (legacy)
+  --dialect D       legacy or auto (legacy); D,D: of da, of db
   --director D      piranha or keepalived (piranha)
   --ipv6            the VIP is an IPv6 address (piranha only)
   --second-network  a private heartbeat network between the directors
   --quiet MS        silence of announcements before each fault (1300; keepalived 6500)
-  --for SECONDS     how long 'load' lasts (10)
+  --for SECONDS     how long what lasts for a time lasts: load, flush, partner-off, ... (10)
   --watch MS        how long to look on after the last step (1000)
 `;
 
@@ -91,7 +92,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
     kind: oneOf('--director', values.director, ['piranha', 'keepalived'] as const),
     keepaliveMs: whole('--keepalive', values.keepalive, 10),
     deadtimeMs: whole('--deadtime', values.deadtime, 20),
-    dialect: oneOf('--dialect', values.dialect, ['legacy', 'auto'] as const),
+    dialects: dialectsOf(values.dialect),
     hasPrivateNetwork: values['second-network'],
     family: values.ipv6 ? 6 : 4,
   };
@@ -106,7 +107,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   const repeat = whole('--repeat', values.repeat, 1);
   return runCommand(
     {
-      incidents: incidentsOf(rest),
+      incidents: incidentsOf(rest, setup),
       repeat,
       seed: whole('--seed', values.seed, 0),
       jobs: whole('--jobs', values.jobs ?? (repeat < 10 ? '1' : '4'), 1),
@@ -119,12 +120,17 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   );
 }
 
-function incidentsOf(words: readonly string[]) {
-  const names = words.join() === 'all' ? INCIDENT_NAMES : words.filter(isIncidentName);
+function incidentsOf(words: readonly string[], { hasPrivateNetwork }: Setup) {
+  const plain = INCIDENT_NAMES.filter((name) => flagsOf(name).length === 0);
+  const names = words.join() === 'all' ? plain : words.filter(isIncidentName);
   const unknown = words.find((word) => word !== 'all' && !isIncidentName(word));
   if (unknown !== undefined || names.length === 0) {
     const what = unknown === undefined ? 'which incident?' : `there is no incident "${unknown}".`;
     throw new Misuse(`${what} One of: ${INCIDENT_NAMES.join(', ')}, all`);
+  }
+  const lacking = names.find((name) => flagsOf(name).includes('--second-network'));
+  if (lacking !== undefined && !hasPrivateNetwork) {
+    throw new Misuse(`${lacking} breaks the second network: it needs --second-network`);
   }
   return names;
 }
@@ -188,6 +194,15 @@ function whole(option: string, text: string, least: number): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= least) return value;
   throw new Misuse(`${option} ${text}: a whole number from ${least} on is needed`);
+}
+
+function dialectsOf(text: string): Setup['dialects'] {
+  const words = text
+    .split(',')
+    .map((word) => oneOf('--dialect', word, ['legacy', 'auto'] as const));
+  const [da = 'legacy', db = da, ...rest]: readonly Dialect[] = words;
+  if (rest.length > 0) throw new Misuse(`--dialect ${text}: there are two directors`);
+  return { da, db };
 }
 
 function oneOf<const T extends string>(option: string, text: string, words: readonly T[]): T {

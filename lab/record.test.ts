@@ -100,6 +100,8 @@ test('one owner and a router that sends to the other is stale', () => {
     isStale: true,
     isCalm: true,
     isStill: false,
+    isUninterrupted: false,
+    isSilenced: true,
     isGood: false,
   });
   assert.equal(goodAfterMs, undefined);
@@ -159,4 +161,23 @@ test('times are told of runs only in which the observer was looking', () => {
 test('the median of an even number of values is between the two in the middle', () => {
   assert.deepEqual(spread([4, 1, 3, 2]), { median: 2.5, worst: 4 });
   assert.equal(spread([]), undefined);
+});
+
+test('where no probe may be lost, one is too many', () => {
+  const good = EVENTS.filter((event) => event[0] !== 'probe' || event[2] !== null);
+  assert.equal(recordOf({ ...FACTS, mustAnswer: true, events: good }).verdict.isGood, true);
+  assert.equal(recordOf({ ...FACTS, mustAnswer: true }).verdict.isGood, false);
+});
+
+test('a frozen director is to fall silent with its lease; what it does when it is back is another matter', () => {
+  const others = EVENTS.filter((event) => event[0] !== 'answering' || event[1] !== 1280);
+  const silent = (at: number, events: readonly LabEvent[] = others) => {
+    const change: LabEvent = ['answering', at, ['db']];
+    const all = [...events, change].sort((a, b) => a[1] - b[1]);
+    const { silentAfterMs, verdict } = recordOf({ ...FACTS, leaseMs: 230, events: all });
+    return [silentAfterMs, verdict.isSilenced];
+  };
+  assert.deepEqual(silent(1229), [229, true]);
+  assert.deepEqual(silent(1260), [260, false]);
+  assert.deepEqual(silent(1229, EVENTS), [1000, false], 'it answers again beside db, from 1280 on');
 });

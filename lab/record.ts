@@ -43,6 +43,8 @@ export type RunRecord = {
   /** The same, less the deadtime, where db had to wait for it. */
   readonly overDeadtimeMs?: number;
   readonly announcements: Readonly<Record<Director, number>>;
+  /** Where da was frozen or killed: how long after that its kernel still answered for the VIP. */
+  readonly silentAfterMs?: number;
   /** From the last step until one director answered and the router was on it, for good; absent when never. */
   readonly goodAfterMs?: number;
   readonly verdict: Verdict;
@@ -61,16 +63,26 @@ export type Verdict = {
   readonly isCalm: boolean;
   /** The VIP never moved. */
   readonly isStill: boolean;
-  /** One owner, not stale, calm; and still, where nothing failed. */
+  /** No probe was lost. */
+  readonly isUninterrupted: boolean;
+  /** Whoever was frozen or killed fell silent with its lease. */
+  readonly isSilenced: boolean;
+  /** One owner, not stale, calm; still, uninterrupted and silenced where that is asked. */
   readonly isGood: boolean;
 };
 
 const CALM_FRAMES = 10;
+/** From the end of the lease to the next question of the observer, and its scheduling. */
+const ASKING_MS = 10;
 
 export type RunFacts = {
   readonly incident: string;
   readonly isHandover: boolean;
   readonly isRest: boolean;
+  /** No probe may be lost. */
+  readonly mustAnswer?: boolean;
+  /** da is frozen or killed in the first step, and its lease, counted from then, can be no longer than this. */
+  readonly leaseMs?: number;
   readonly director: string;
   readonly keepaliveMs: number;
   readonly deadtimeMs: number;
@@ -96,7 +108,14 @@ export function recordOf(facts: RunFacts): RunRecord {
     da: countAnnouncements(within, 'da'),
     db: countAnnouncements(within, 'db'),
   };
-  const verdict = judge(facts, { answering, announcements, isStill: owners.length === 1 });
+  const silentAfterMs = facts.leaseMs === undefined ? undefined : lastAnswerOfDa(facts, answering);
+  const verdict = judge(facts, {
+    answering,
+    announcements,
+    isStill: owners.length === 1,
+    isUninterrupted: within.every((event) => event[0] !== 'probe' || event[2] !== null),
+    isSilenced: (silentAfterMs ?? 0) <= (facts.leaseMs ?? 0) + ASKING_MS,
+  });
   const takeoverMs = takeover(events, faultAt, endAt);
   const lastStep = Math.max(faultAt, ...marks.map((mark) => mark.at)) - faultAt;
   const good = goodSince(answering, router);
@@ -121,6 +140,7 @@ export function recordOf(facts: RunFacts): RunRecord {
       ...(!facts.isHandover && { overDeadtimeMs: round(takeoverMs - facts.deadtimeMs) }),
     }),
     announcements,
+    ...(silentAfterMs !== undefined && { silentAfterMs: round(silentAfterMs) }),
     ...(verdict.isGood &&
       good !== undefined && { goodAfterMs: round(Math.max(0, good - lastStep)) }),
     verdict,
@@ -172,17 +192,41 @@ function routerChanges(facts: RunFacts, events: readonly LabEvent[]): Change<str
 
 function judge(
   facts: RunFacts,
-  seen: Pick<RunRecord, 'answering' | 'announcements'> & { readonly isStill: boolean },
+  seen: Pick<RunRecord, 'answering' | 'announcements'> &
+    Pick<Verdict, 'isStill' | 'isUninterrupted' | 'isSilenced'>,
 ): Verdict {
-  const { isStill, announcements } = seen;
+  const { isStill, isUninterrupted, isSilenced, announcements } = seen;
   const last = seen.answering.at(-1)?.is ?? [];
   const owner = last.length === 1 ? (last[0] ?? null) : null;
   const router = facts.end.router === undefined ? null : nameOf(facts.end.router);
   const isOneOwner = owner !== null && facts.end.owners.includes(owner);
   const isStale = isOneOwner && router !== owner;
   const isCalm = announcements.da <= CALM_FRAMES && announcements.db <= CALM_FRAMES;
-  const isGood = isOneOwner && !isStale && isCalm && (isStill || !facts.isRest);
-  return { owner, router, isOneOwner, isStale, isCalm, isStill, isGood };
+  const isAsAsked =
+    (isStill || !facts.isRest) && (isUninterrupted || facts.mustAnswer !== true) && isSilenced;
+  const isGood = isOneOwner && !isStale && isCalm && isAsAsked;
+  return {
+    owner,
+    router,
+    isOneOwner,
+    isStale,
+    isCalm,
+    isStill,
+    isUninterrupted,
+    isSilenced,
+    isGood,
+  };
+}
+
+/** Between the first step and the next one, in which da comes back. */
+function lastAnswerOfDa(
+  { marks, faultAt, endAt }: RunFacts,
+  answering: readonly Change<readonly Director[]>[],
+): number {
+  const end = (marks[1]?.at ?? endAt) - faultAt;
+  const before = answering.filter((change) => change.ms < end);
+  const last = before.findLastIndex((change) => change.is.includes('da'));
+  return last < 0 ? 0 : (before[last + 1]?.ms ?? end);
 }
 
 /** Since when, after the fault, the last stretch of "one answers and the router is on it" lasts. */

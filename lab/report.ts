@@ -16,6 +16,8 @@ export type Summary = {
   readonly overDeadtimeMs: Spread | undefined;
   readonly goodAfterMs: Spread | undefined;
   readonly bothAnsweringMs: Spread | undefined;
+  readonly lost: Spread | undefined;
+  readonly silentAfterMs: Spread | undefined;
   /** Announcements per VIP, both directors together. */
   readonly frames: Spread | undefined;
   readonly worstStallMs: number;
@@ -51,6 +53,8 @@ export function summarise(records: readonly RunRecord[]): Summary[] {
       overDeadtimeMs: spread(defined(timed.map((record) => record.overDeadtimeMs))),
       goodAfterMs: spread(defined(timed.map((record) => record.goodAfterMs))),
       bothAnsweringMs: spread(timed.map((record) => record.answeringMs.both)),
+      lost: spread(group.map(({ probes }) => probes.lost)),
+      silentAfterMs: spread(defined(timed.map((record) => record.silentAfterMs))),
       frames: spread(group.map(({ announcements }) => announcements.da + announcements.db)),
       worstStallMs: Math.max(...group.map((record) => record.worstStallMs)),
     };
@@ -71,13 +75,15 @@ export function runLine(record: RunRecord, total: number): string {
     `frames da ${announcements.da} db ${announcements.db}`,
   ];
   const number = `${record.run}/${total}`.padStart(7);
-  return `${record.incident.padEnd(10)} ${number}  ${facts.join(', ')}; ${verdictText(record)}`;
+  return `${record.incident.padEnd(15)} ${number}  ${facts.join(', ')}; ${verdictText(record)}`;
 }
 
-function verdictText({ verdict, goodAfterMs }: RunRecord): string {
+function verdictText({ verdict, goodAfterMs, silentAfterMs, probes }: RunRecord): string {
   if (verdict.isStale) return `STALE: ${verdict.owner} owns, the router sends to ${verdict.router}`;
   if (!verdict.isOneOwner) return 'NO SINGLE OWNER';
   if (!verdict.isCalm) return 'TOO MANY ANNOUNCEMENTS (more than ten by one director)';
+  if (!verdict.isSilenced) return `ANSWERED AFTER ITS LEASE: da for ${silentAfterMs} ms`;
+  if (!verdict.isGood && !verdict.isUninterrupted) return `${probes.lost} PROBES LOST`;
   if (!verdict.isGood) return 'THE VIP MOVED and nothing had failed';
   const after = goodAfterMs === undefined ? '' : ` ${goodAfterMs} ms after the last step`;
   return `ok: ${verdict.owner} owns, router on it${after}`;
@@ -96,6 +102,8 @@ const COLUMNS: readonly (readonly [string, (summary: Summary) => string])[] = [
   ['over deadtime ms', (s) => pair(s.overDeadtimeMs)],
   ['good after ms', (s) => pair(s.goodAfterMs)],
   ['both answered ms', (s) => pair(s.bothAnsweringMs)],
+  ['dead one answered ms', (s) => pair(s.silentAfterMs)],
+  ['probes lost', (s) => pair(s.lost)],
   ['frames', (s) => pair(s.frames)],
   ['observer stall ms', (s) => format(s.worstStallMs)],
 ];

@@ -8,6 +8,8 @@
  */
 
 import { assert } from '../src/base/index.ts';
+import { longestLeaseMs } from '../src/director/index.ts';
+import { command } from './command.ts';
 import { Cuts } from './cuts.ts';
 import type { Setup } from './directors.ts';
 import { Directors, deadtimeOf, HEARTBEAT_PORT } from './directors.ts';
@@ -20,7 +22,7 @@ import {
 } from './incidents.ts';
 import { now, Observer, type Present, sleep } from './observer.ts';
 import { type Mark, type RunRecord, recordOf } from './record.ts';
-import { build, DIRECTORS, VIPS } from './topology.ts';
+import { build, DIRECTORS, type Director, portOf, VIPS } from './topology.ts';
 
 const PROBE_MS = 5;
 const ASK_MS = 5;
@@ -115,6 +117,7 @@ export class Stage {
 
   async run(name: IncidentName, options: RunOptions): Promise<RunRecord> {
     const incident: Incident = INCIDENTS[name];
+    await swapPorts(options.run % 2 === 0 ? 'da' : 'db');
     if (incident.startsCold) await this.clean();
     else await this.settle(options.quietMs);
     const random = randomFrom(options.seed);
@@ -146,6 +149,8 @@ export class Stage {
         incident: name,
         isHandover: incident.isHandover ?? false,
         isRest: incident.isRest ?? false,
+        mustAnswer: incident.mustAnswer?.(deadtimeMs) ?? false,
+        ...(incident.silencesDa && setup.dialects.da === 'auto' && { leaseMs: leaseMsOf(setup) }),
         ...{ director, keepaliveMs, deadtimeMs, run, seed, faultAt, marks, end },
         endAt: now(),
         ownersBefore: before.owners,
@@ -180,6 +185,18 @@ export class Stage {
     const loss = ended.length === 0 ? '' : `; not running: ${ended}`;
     return new Error(`${what} (${state}${loss})\n${logs}`);
   }
+}
+
+/** The lease of the shipped defaults (lease_ms is not set in the lab's lvs.cf). */
+function leaseMsOf({ keepaliveMs, deadtimeMs }: Setup): number {
+  return longestLeaseMs({ keepaliveMs, deadtimeMs });
+}
+
+/** Whose port the switch floods first: of two who answer one question, the router believes the later one. */
+async function swapPorts(first: Director): Promise<void> {
+  const port = portOf(first);
+  const lines = [`link set ${port} nomaster`, `link set ${port} master br0`];
+  await command(['ip', '-n', 'switch', '-batch', '-'], lines.join('\n'));
 }
 
 export type RunOptions = {

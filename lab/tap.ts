@@ -77,7 +77,9 @@ function assemble(program: readonly Instruction[]): Uint8Array {
 export function whoAnswered({ bytes, from }: Arrival, vip: IpAddress): Director | undefined {
   if (from[10] === PACKET_OUTGOING) return undefined;
   const claim = readClaim(bytes, vip);
-  return claim === undefined || claim.form === 'request' ? undefined : directorOf(claim.mac);
+  // What is said to all is an announcement, and one director may announce the other.
+  const isAnswer = claim !== undefined && claim.form !== 'request' && !claim.isToAll;
+  return isAnswer ? directorOf(claim.mac) : undefined;
 }
 
 type Claim = {

@@ -45,8 +45,8 @@ function introduce(screen: Screen, setup: Setup): void {
   screen.tell(MAP);
   screen.tell(VIP_TEXT);
   if (setup.kind === 'piranha') {
-    screen.tell(screen.paint('bold', `The directors' configuration, ${LAB_DIRECTORY}/lvs.cf:`));
-    screen.tell(lvsConfig(setup).replace(/^/gm, '  ').trimEnd());
+    screen.tell(screen.paint('bold', `The directors' configuration, ${LAB_DIRECTORY}/da/lvs.cf:`));
+    screen.tell(lvsConfig(setup, 'da').replace(/^/gm, '  ').trimEnd());
     screen.tell();
   }
   screen.tell(screen.paint('bold', 'Started in their namespaces:'));

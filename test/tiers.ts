@@ -3,7 +3,7 @@
  * A new kind of test is a new row here and nothing else.
  */
 import { existsSync, globSync } from 'node:fs';
-import { INCIDENT_NAMES, obstacle } from '../lab/index.ts';
+import { flagsOf, INCIDENT_NAMES, type IncidentName, obstacle } from '../lab/index.ts';
 import type { Job } from './jobs.ts';
 import { umlObstacle } from './uml/boot.ts';
 
@@ -77,7 +77,8 @@ export const TIERS: readonly Tier[] = [
     missing: obstacle,
     jobs: () => [
       ...testFiles('lab/**/*.root.test.ts', 3 * minute),
-      ...INCIDENT_NAMES.map((name) => labRun(name)),
+      ...INCIDENT_NAMES.flatMap(labRuns),
+      ...['legacy,auto', 'auto,legacy'].map((pair) => labRun('all', ['--dialect', pair], 1)),
     ],
   },
   {
@@ -91,6 +92,20 @@ export const TIERS: readonly Tier[] = [
         kind: 'tap',
         argv: [process.execPath, '--disable-warning=ExperimentalWarning', 'test/uml/run.ts'],
         limitMs: 5 * minute,
+      },
+    ],
+  },
+  {
+    name: 'qemu',
+    about: 'a lapsed lease in front of real IPVS, on a stock Debian kernel under QEMU',
+    atOnce: 1,
+    missing: rootIsMissing,
+    jobs: () => [
+      {
+        name: 'test/qemu/suite.ts',
+        kind: 'tap',
+        argv: [process.execPath, '--disable-warning=ExperimentalWarning', 'test/qemu/run.ts'],
+        limitMs: 6 * minute,
       },
     ],
   },
@@ -109,10 +124,19 @@ function sim(...words: readonly string[]) {
   return { name: `sim ${words.join(' ')}`, argv: ['./piranha', 'sim', ...words] };
 }
 
-/** Three runs of an incident, side by side; `lab run` fails when one of them ends with a wrong router or two owners. */
-function labRun(name: string): Job {
-  const argv = ['./piranha', 'lab', 'run', name, '--repeat', '3', '--jobs', '3'];
-  return { name: `lab run ${name}`, kind: 'exit', argv, limitMs: 2 * minute };
+/** Three runs of an incident, side by side, in both dialects unless it asks for one. */
+function labRuns(name: IncidentName): Job[] {
+  const flags = flagsOf(name);
+  const dialects = flags.length > 0 ? [flags] : [[], ['--dialect', 'auto']];
+  return dialects.map((words) => labRun(name, words, 3));
+}
+
+/** Fails when a run ends with a wrong router or two owners, or otherwise than its incident demands. */
+function labRun(name: string, flags: readonly string[], repeat: number): Job {
+  const words = ['lab', 'run', name, ...flags];
+  const often = ['--repeat', String(repeat), '--jobs', '3', '--for', '5'];
+  const argv = ['./piranha', ...words, ...often];
+  return { name: words.join(' '), kind: 'exit', argv, limitMs: 3 * minute };
 }
 
 /** A script that prints TAP counts; no job while it does not exist. */

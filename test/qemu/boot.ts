@@ -8,7 +8,15 @@
  * Source: qemu-system(1), Documentation/filesystems/9p.rst.
  */
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { initramfs } from './initramfs.ts';
@@ -70,7 +78,16 @@ function qemuWords(
   ];
   return [
     ...machine.firmware.flatMap((path) => ['-L', path]),
-    ...['-M', 'q35', '-accel', 'tcg,thread=multi,tb-size=512', '-cpu', 'max', '-smp', '2'],
+    ...[
+      '-M',
+      'q35',
+      '-accel',
+      'tcg,thread=multi,tb-size=512',
+      '-cpu',
+      'Nehalem,+rdrand',
+      '-smp',
+      '2',
+    ],
     ...['-m', guest.memory, '-nodefaults', '-no-user-config', '-no-reboot', '-nic', 'none'],
     ...['-display', 'none', '-serial', 'stdio', '-device', 'virtio-rng-pci'],
     ...share('root', '/', ',readonly=on'),

@@ -48,8 +48,11 @@ export function prepare(): Machine | string {
 }
 
 function fetchPackages(): string | undefined {
-  if (run(['apt-get', '--version']) === undefined) return 'apt-get is missing: not a Debian machine';
-  const names = packageNames() ?? (run(['apt-get', 'update', '-qq']) === undefined ? undefined : packageNames());
+  if (run(['apt-get', '--version']) === undefined)
+    return 'apt-get is missing: not a Debian machine';
+  const names =
+    packageNames() ??
+    (run(['apt-get', 'update', '-qq']) === undefined ? undefined : packageNames());
   if (names === undefined) return 'apt-get knows no qemu-system-x86 or linux-image-amd64';
   const packages = join(CACHE, 'packages');
   for (const directory of [packages, ROOT]) {
@@ -60,7 +63,8 @@ function fetchPackages(): string | undefined {
     return 'apt-get cannot download QEMU and the kernel (no network?)';
   }
   for (const name of readdirSync(packages)) {
-    if (run(['dpkg', '-x', join(packages, name), ROOT]) === undefined) return `dpkg cannot unpack ${name}`;
+    if (run(['dpkg', '-x', join(packages, name), ROOT]) === undefined)
+      return `dpkg cannot unpack ${name}`;
   }
   rmSync(packages, { recursive: true });
   const version = readdirSync(join(ROOT, 'lib/modules'))[0] ?? '';
@@ -73,10 +77,25 @@ function fetchPackages(): string | undefined {
 function packageNames(): readonly string[] | undefined {
   const kernel = run(['apt-cache', 'depends', '--important', 'linux-image-amd64']);
   const image = /Depends: (linux-image-\S+)/.exec(kernel ?? '')?.[1];
-  const plan = ['apt-get', 'install', '--simulate', '--reinstall', '--no-install-recommends', '-qq'];
-  const install = run([...plan, 'qemu-system-x86', 'qemu-system-common', 'qemu-system-data', 'seabios']);
+  const plan = [
+    'apt-get',
+    'install',
+    '--simulate',
+    '--reinstall',
+    '--no-install-recommends',
+    '-qq',
+  ];
+  const install = run([
+    ...plan,
+    'qemu-system-x86',
+    'qemu-system-common',
+    'qemu-system-data',
+    'seabios',
+  ]);
   const names = [...(install ?? '').matchAll(/^Inst (\S+)/gm)].map(([, name = '']) => name);
-  return image === undefined || names.length === 0 ? undefined : [image, 'busybox-static', ...names];
+  return image === undefined || names.length === 0
+    ? undefined
+    : [image, 'busybox-static', ...names];
 }
 
 /** Standard output; undefined when the program is missing, fails or takes too long. */
