@@ -15,6 +15,21 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./status.ts')).statusCommand,
   },
   {
+    name: 'services',
+    summary: 'the virtual services: real servers, weights, reasons, traffic',
+    load: async () => (await import('./services.ts')).servicesCommand,
+  },
+  {
+    name: 'server',
+    summary: 'drain, disable or enable real servers',
+    load: async () => (await import('./server.ts')).serverCommand,
+  },
+  {
+    name: 'reload',
+    summary: 'read lvs.cf anew, or only say what would change',
+    load: async () => (await import('./reload.ts')).reloadCommand,
+  },
+  {
     name: 'takeover',
     summary: 'take the VIPs over from the partner',
     load: async () => (await import('./orders.ts')).takeoverCommand,
@@ -48,6 +63,16 @@ export const VERBS: readonly Verb[] = [
     name: 'sim',
     summary: 'search the failover core in an imagined network, play seeds, hunt mutants',
     load: async () => (await import('./sim.ts')).simCommand,
+  },
+  {
+    name: 'lvsd',
+    summary: 'the virtual services alone, without heartbeats and VIPs',
+    load: async () => (await import('./lvsd.ts')).lvsdCommand,
+  },
+  {
+    name: 'nanny',
+    summary: 'the monitor of one real server',
+    load: async () => (await import('./nanny.ts')).nannyCommand,
   },
   {
     name: 'send_arp',

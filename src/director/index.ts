@@ -1,7 +1,9 @@
 /** The director process and what others may ask of it. */
 export { heldVips, observeKernel } from './kernel.ts';
 export { loadSettings } from './load-settings.ts';
+export { type LvsdOptions, runLvsd } from './lvsd.ts';
 export { type PulseOptions, runPulse } from './main-thread.ts';
+export { runNanny } from './nanny.ts';
 export { ORDERS, type OrderReport } from './orders.ts';
 export { longestLeaseMs } from './plan.ts';
 export {
@@ -10,4 +12,5 @@ export {
   readPid,
   runDirectory,
 } from './run-directory.ts';
+export type { ServicesDocument } from './services-document.ts';
 export { LEVELS, type StatusDocument, type Verdict } from './status.ts';

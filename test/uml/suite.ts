@@ -57,7 +57,8 @@ function config(network: string, services: readonly Service[]): string {
     'backup = 198.51.100.12',
     'backup_active = 1',
     'keepalive = 1',
-    'deadtime = 6',
+    // Longer than a restart takes here: the partner must not step in.
+    'deadtime = 20',
     'verify = off',
     'dataplane = ipvs',
     `network = ${network}`,
@@ -74,8 +75,8 @@ const logs = { da: '', db: '' };
 let client: Peer;
 const servers: Peer[] = [];
 
-function start(name: Director): void {
-  const words = ['-n', '-v', '-c', `${FILES}/lvs.cf`, '--run-dir', `${FILES}/${name}`];
+function start(name: Director, ...more: readonly string[]): void {
+  const words = ['-n', '-v', '-c', `${FILES}/lvs.cf`, '--run-dir', `${FILES}/${name}`, ...more];
   const child = spawn('ip', ['netns', 'exec', name, join(ROOT, 'bin', 'pulse'), ...words], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -170,8 +171,8 @@ describe('the director on real IPVS', () => {
     // Even weights first: a server that comes in is let in gently, for 40 s up to weight 3.
     const even = DIRECT.map(({ weights: _, ...service }) => service);
     writeFileSync(`${FILES}/lvs.cf`, config('direct', even));
-    start('da');
-    await until('da to be active', () => logs.da.includes('activating lvs'), 60_000);
+    start('da', '--forceactive');
+    await until('da to be active', () => logs.da.includes('Forced active'), 60_000);
     start('db');
     await until('db to run', () => logs.db.includes('STARTING PULSE'), 60_000);
     await until('both tables', () => rows('da', '-w 1') === 8 && rows('db', '-w 1') === 8, 30_000);
@@ -275,6 +276,7 @@ describe('the director on real IPVS', () => {
     }
     assert.match(logs.da, /STARTING PULSE/);
     assert.deepEqual([...changes], [whole]);
+    await until('da to be active again', () => sh('da', 'ip -4 addr').includes(VIP), 30_000);
     assert.deepEqual(await client.ask('again'), first);
   });
 

@@ -1,0 +1,163 @@
+/**
+ * `nanny`: the monitor of one real server, with the options of piranha 0.8.6 (nanny(8)), in the foreground.
+ *
+ * Its words are turned into the lvs.cf that says the same, so that every default and every complaint is the parser's.
+ * The options of fos monitors are known and refused: there is no fos. Called wrongly it exits with 1, as nanny did.
+ */
+import { ipFamily, parseIpAddress } from '../base/index.ts';
+import { parseSettings } from '../config/index.ts';
+import { type OptionSpec, optionsHelp, readOptions } from './options.ts';
+import { versionText } from './version.ts';
+
+const OPTIONS = {
+  server: { short: '-h', long: ['--server'], value: 'IP', help: 'the real server (required)' },
+  virtual: {
+    short: '-V',
+    long: ['--virtaddress'],
+    value: 'IP',
+    help: 'VIP of the virtual service',
+  },
+  port: { short: '-p', long: ['--port'], value: 'PORT', help: 'port of the virtual service (80)' },
+  realPort: {
+    short: '-r',
+    long: ['--rport'],
+    value: 'PORT',
+    help: 'port of the real server (the same)',
+  },
+  mark: {
+    short: '-f',
+    long: ['--fwmark'],
+    value: 'N',
+    help: 'firewall mark in place of VIP and port',
+  },
+  weight: { short: '-w', long: ['--weight'], value: 'N', help: 'its weight (1)' },
+  method: { short: '-M', long: ['--method'], value: 'm|g|i', help: 'nat, direct or tunnel (m)' },
+  interval: { short: '-t', long: ['--interval'], value: 'S', help: 'seconds between probes (10)' },
+  reentry: {
+    short: '-a',
+    long: ['--reentrytime'],
+    value: 'S',
+    help: 'up for so long before it comes back (180)',
+  },
+  send: { short: '-s', long: ['--send_string'], value: 'TEXT', help: 'sent to the server' },
+  expect: { short: '-x', long: ['--expect_string'], value: 'TEXT', help: 'expected from it' },
+  regex: { long: ['--regex'], help: 'what is expected is a regular expression' },
+  program: {
+    short: '-e',
+    long: ['--send_program'],
+    value: 'PROGRAM',
+    help: 'run in place of a connection',
+  },
+  quiesce: { short: '-q', long: ['--quiesce_server'], help: 'weight 0 in place of removal' },
+  udp: { short: '-u', long: ['--udp'], help: 'the service is UDP' },
+  load: {
+    short: '-U',
+    long: ['--loadcmd'],
+    value: 'NAME',
+    help: 'weight by load: rup, ruptime or uptime',
+  },
+  lvs: { long: ['--lvs'], help: 'accepted: what it does' },
+  fos: { long: ['--fos'], help: 'refused: there is no fos' },
+  suppress: { short: '-T', long: ['--suppress'], help: 'accepted, not used' },
+  scale: {
+    short: '-S',
+    long: ['--scale'],
+    value: 'N',
+    help: 'accepted, not used: the scale is 10',
+  },
+  ipvsadm: { short: '-I', long: ['--ipvsadm'], value: 'PATH', help: 'accepted, not used' },
+  noDaemon: {
+    short: '-n',
+    long: ['--nodaemon'],
+    help: 'accepted: it always stays in the foreground',
+  },
+  noFork: { short: '-c', long: ['--nofork'], help: 'the same' },
+  test: { long: ['--test-start', '--norun'], help: 'judge the options, touch nothing' },
+  verbose: { short: '-v', long: ['--verbose'], help: 'log every step of a weight, too' },
+  version: { long: ['--version'], help: 'three lines: program, its date, its package' },
+  help: { short: '-?', long: ['--help'], help: 'this text' },
+} as const satisfies { readonly [name: string]: OptionSpec };
+
+type Name = keyof typeof OPTIONS;
+const METHODS: ReadonlyMap<string, string> = new Map([
+  ['m', 'nat'],
+  ['g', 'direct'],
+  ['i', 'tunnel'],
+]);
+
+export async function nannyCommand(argv: readonly string[]): Promise<number> {
+  const parsed = readOptions<Name>(argv, OPTIONS);
+  if (!parsed.ok) return complain(parsed.error);
+  const { flags, values, rest } = parsed.value;
+  if (flags.has('help')) return say(`Usage: nanny [OPTION...]\n\n${optionsHelp(OPTIONS)}`);
+  if (flags.has('version')) return say(versionText('nanny'));
+  if (rest.length > 0) return complain(`unexpected argument ${rest[0]}`);
+  if (flags.has('fos')) return complain('there is no fos to monitor for');
+  const server = parseIpAddress(values.get('server') ?? '');
+  if (!server.ok) return complain('-h takes the address of the real server');
+  if (!values.has('virtual') && !values.has('mark')) return complain('-V or -f names the service');
+  if (!METHODS.has(values.get('method') ?? 'm')) return complain('-M takes m, g or i');
+  if ([...values.values()].some((value) => value.includes('\n')))
+    return complain('a value has two lines');
+  const text = configText(flags, values, ipFamily(server.value) === 4 ? '127.0.0.1' : '::1');
+  const { settings, problems } = parseSettings(text, { file: 'options' });
+  if (settings === undefined) return complain(problems[0]?.message ?? 'bad options');
+  if (flags.has('test')) return 0;
+  const { runNanny } = await import('../director/index.ts');
+  return runNanny(settings, flags.has('verbose'));
+}
+
+/** `noVip` stands where only a mark was given. */
+function configText(
+  flags: ReadonlySet<Name>,
+  values: ReadonlyMap<Name, string>,
+  noVip: string,
+): string {
+  const given = (key: string, name: Name): readonly string[] => {
+    const value = values.get(name);
+    return value === undefined ? [] : [`${key} = ${quoted(value)}`];
+  };
+  const isSet = (key: string, name: Name): readonly string[] =>
+    flags.has(name) ? [`${key} = 1`] : [];
+  return [
+    'primary = 127.0.0.1',
+    `network = ${METHODS.get(values.get('method') ?? 'm')}`,
+    'virtual nanny {',
+    'active = 1',
+    `address = ${values.get('virtual') ?? noVip} lo`,
+    ...given('port', 'port'),
+    ...(flags.has('udp') ? ['protocol = udp'] : []),
+    ...given('fwmark', 'mark'),
+    ...given('timeout', 'interval'),
+    ...given('reentry', 'reentry'),
+    ...given('send', 'send'),
+    ...given('expect', 'expect'),
+    ...isSet('use_regex', 'regex'),
+    ...given('send_program', 'program'),
+    ...isSet('quiesce_server', 'quiesce'),
+    ...given('load_monitor', 'load'),
+    'server server {',
+    ...given('address', 'server'),
+    'active = 1',
+    ...given('port', 'realPort'),
+    ...given('weight', 'weight'),
+    '}',
+    '}',
+    '',
+  ].join('\n');
+}
+
+/** lvs.cf has no escape for its quotes: one of the two kinds is free. */
+function quoted(value: string): string {
+  return value.includes('"') ? `'${value}'` : `"${value}"`;
+}
+
+function say(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return 0;
+}
+
+function complain(sentence: string): number {
+  process.stderr.write(`nanny: ${sentence}; try nanny --help\n`);
+  return 1;
+}
