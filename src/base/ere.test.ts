@@ -90,6 +90,16 @@ test('a pattern that makes backtracking matchers explode is decided at once', ()
   assert.ok(performance.now() - began < 500, 'slower than half a second');
 });
 
+test('a costly pattern over a long answer ends as not found instead of holding the thread', () => {
+  const began = performance.now();
+  const long = 'a'.repeat(65_536);
+  for (const pattern of ['(a|b|c){1,250}x', '((a?){20}){20}x', 'a{255}a{255}a{255}a{255}b']) {
+    assert.equal(found(pattern, `${long}x`), false);
+  }
+  assert.ok(performance.now() - began < 3000, 'slower than a second each');
+  assert.equal(found('[a-z]+ (ok|warm)$', `${long} ok`), true);
+});
+
 test('on plain patterns it agrees with the JavaScript matcher', () => {
   const atom = fc.constantFrom('a', 'b', '.', '[ab]', '[^a]', '(a|b)', '(ab)', '(a|)');
   const piece = fc.tuple(atom, fc.constantFrom('', '', '*', '+', '?', '{1,2}', '{0,3}'));

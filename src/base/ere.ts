@@ -19,7 +19,10 @@ import { err, ok, type Result } from './result.ts';
 
 /** A compiled expression. */
 export type Ere = {
-  /** True when the expression is found anywhere in `input`. */
+  /**
+   * True when the expression is found anywhere in `input`. A search that would take longer than some 50 ms (a pattern of
+   * hundreds of repetitions over tens of kilobytes that keep all of them alive) ends as not found.
+   */
   test(input: Uint8Array): boolean;
 };
 
@@ -43,6 +46,8 @@ const MAX_REPEAT = 255;
 const MAX_PROGRAM = 2000;
 const MAX_DEPTH = 50;
 const MAX_PATTERN = 1024;
+/** Instructions looked at in one search: some 50 ms. `hello` in 64 KiB needs 200,000. */
+const MAX_WORK = 2_000_000;
 
 class BadPattern extends Error {}
 
@@ -54,7 +59,8 @@ export function compileEre(pattern: string): Result<Ere, string> {
     const program: Instruction[] = [];
     emit(new Parser(bytes).parse(), program);
     program.push({ kind: 'found' });
-    return ok({ test: (input) => run(program, input) });
+    const flat = flatten(program);
+    return ok({ test: (input) => run(flat, input) });
   } catch (error) {
     if (error instanceof BadPattern) return err(error.message);
     throw error;
@@ -352,29 +358,77 @@ function emitRepeat(node: Node & { kind: 'repeat' }, program: Instruction[]): vo
   }
 }
 
+const FOUND = 0;
+const SET = 1;
+const FORK = 2;
+const PLACE = 3;
+
+/** The program as flat arrays: the loop below runs millions of times a second. */
+type Flat = {
+  readonly kinds: Uint8Array;
+  readonly first: Int32Array;
+  readonly second: Int32Array;
+  readonly members: readonly Uint8Array[];
+  readonly places: readonly Place[];
+};
+
+function flatten(program: readonly Instruction[]): Flat {
+  const { length } = program;
+  const [kinds, first] = [new Uint8Array(length), new Int32Array(length)];
+  const second = new Int32Array(length);
+  const members: Uint8Array[] = [];
+  const places: Place[] = [];
+  for (const [index, instruction] of program.entries()) {
+    first[index] = index + 1;
+    members[index] = NO_BYTE;
+    places[index] = 'start';
+    if (instruction.kind === 'set') {
+      kinds[index] = SET;
+      members[index] = instruction.members;
+    } else if (instruction.kind === 'place') {
+      kinds[index] = PLACE;
+      places[index] = instruction.place;
+    } else if (instruction.kind === 'fork') {
+      kinds[index] = FORK;
+      first[index] = instruction.first;
+      second[index] = instruction.second;
+    }
+  }
+  return { kinds, first, second, members, places };
+}
+
+const NO_BYTE = new Uint8Array(256);
+
 /** Runs every thread of the program over the input, starting a new one before each byte. */
-function run(program: readonly Instruction[], input: Uint8Array): boolean {
-  let threads: number[] = [];
-  const seenAt = new Int32Array(program.length).fill(-1);
-  for (let position = 0; position <= input.length; position++) {
-    const next: number[] = [];
-    const waiting: number[] = [];
-    // Threads that stand before this byte: those that took the last one, and a new start.
-    for (const counter of threads) waiting.push(counter);
-    waiting.push(0);
-    for (let counter = waiting.pop(); counter !== undefined; counter = waiting.pop()) {
+function run({ kinds, first, second, members, places }: Flat, input: Uint8Array): boolean {
+  const size = kinds.length;
+  const seenAt = new Int32Array(size).fill(-1);
+  // Each instruction is looked at once per byte and adds at most two; those that stand before the byte come on top.
+  const waiting = new Int32Array(3 * size + 2);
+  let threads = new Int32Array(size);
+  let next = new Int32Array(size);
+  let [count, work] = [0, 0];
+  for (let position = 0; position <= input.length && work < MAX_WORK; position++) {
+    const byte = position < input.length ? (input[position] ?? 0) : -1;
+    waiting.set(threads.subarray(0, count));
+    waiting[count] = 0;
+    let top = count + 1;
+    count = 0;
+    while (top > 0) {
+      const counter = waiting[--top] ?? 0;
+      work++;
       if (seenAt[counter] === position) continue;
       seenAt[counter] = position;
-      const instruction = program[counter];
-      if (instruction === undefined || instruction.kind === 'found') return true;
-      if (instruction.kind === 'fork') waiting.push(instruction.second, instruction.first);
-      else if (instruction.kind === 'place') {
-        if (holds(instruction.place, input, position)) waiting.push(counter + 1);
-      } else if (position < input.length && instruction.members[input[position] ?? 0] === 1) {
-        next.push(counter + 1);
-      }
+      const kind = kinds[counter];
+      if (kind === SET) {
+        if (byte >= 0 && members[counter]?.[byte] === 1) next[count++] = counter + 1;
+      } else if (kind === FORK) {
+        waiting[top++] = first[counter] ?? 0;
+        waiting[top++] = second[counter] ?? 0;
+      } else if (kind === FOUND) return true;
+      else if (holds(places[counter] ?? 'start', input, position)) waiting[top++] = counter + 1;
     }
-    threads = next;
+    [threads, next] = [next, threads];
   }
   return false;
 }
