@@ -11,6 +11,17 @@ export * from './failover-types.ts';
 export { parseLoad } from './health.ts';
 export { type FailoverState, type Move, RULES, type Rule, roleOf } from './moves.ts';
 export { refusalOf } from './operator.ts';
+export {
+  type CoreRecord,
+  checkpointOf,
+  decodeRecord,
+  effectWords,
+  encodeRecord,
+  heartbeatWords,
+  isWorthRecording,
+  type RecordHeader,
+  recordOf,
+} from './record.ts';
 export { stepServices } from './services.ts';
 export type { LoadMonitor } from './services-plan.ts';
 export {

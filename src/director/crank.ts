@@ -49,6 +49,7 @@ import type { PulsePlan } from './plan.ts';
 import { SegmentWatch, type WatchPorts } from './segment-watch.ts';
 import { portErrorText } from './sentences.ts';
 import { rankSnapshot } from './status-pair.ts';
+import { StepLog } from './step-log.ts';
 import { Teller } from './teller.ts';
 
 export type CrankPorts = AnnouncerPorts & {
@@ -79,6 +80,7 @@ export class Crank {
   readonly #lease: LeaseKeeper;
   readonly #watch: SegmentWatch | undefined;
   readonly #teller: Teller;
+  readonly #steps: StepLog;
   readonly #mainWatch: MainWatch;
   readonly #counters: PulseCounters = zeroCounters();
   #plan: PulsePlan;
@@ -107,6 +109,7 @@ export class Crank {
     this.#converger = new Converger(ports.addresses, plan.vips);
     this.#announcer = new Announcer(ports, plan);
     this.#teller = new Teller(ports.post);
+    this.#steps = new StepLog(ports.post);
     this.#lease = new LeaseKeeper(ports.lease, (key, text) => this.#teller.trouble(key, text));
     this.#watch = ports.watch && this.#watchSegments(ports.watch);
     this.#mainWatch = new MainWatch(now, ports.pulsebeat.mainBeats());
@@ -153,6 +156,7 @@ export class Crank {
     this.#watchMain();
     this.#feed({ kind: 'wake', now: this.#now });
     this.#workOff();
+    this.#steps.flush(this.#now, this.#isOver);
     const quietMs = elapsedMs(this.#toldAt, this.#now);
     if (this.#hasNews || quietMs >= SNAPSHOT_INTERVAL_MS) this.#publish();
     pulsebeat.beatWorker();
@@ -331,6 +335,7 @@ export class Crank {
     if (this.#inbox.length > 1) return; // an effect of the one being worked on: its turn comes
     for (let next: Input | undefined = input; next !== undefined; next = this.#inbox[0]) {
       const { state, effects } = step(this.#state, next);
+      this.#steps.add(this.#state, next, state, effects);
       this.#state = state;
       for (const effect of effects) this.#execute(effect);
       this.#inbox.shift();

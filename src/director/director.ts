@@ -9,6 +9,7 @@
  * meanwhile.
  */
 import type { Server } from 'node:http';
+import { join } from 'node:path';
 import { err, type Milliseconds, ok, type Result, unreachable } from '../base/index.ts';
 import type { PortError, Settings } from '../model/index.ts';
 import {
@@ -30,6 +31,7 @@ import type { FromWorker } from './messages.ts';
 import { Orders } from './orders.ts';
 import { tooTight } from './plan.ts';
 import { PulseThread } from './pulse-thread.ts';
+import { Recorder } from './recorder.ts';
 import { claim, leave, type RunDirectory } from './run-directory.ts';
 import { portErrorText, systemErrorText } from './sentences.ts';
 import { type ReloadOutcome, servicesRoutes } from './services-api.ts';
@@ -68,6 +70,7 @@ export class Director {
   readonly #node: Judged['node'];
   readonly #board: StatusBoard;
   readonly #orders: Orders;
+  readonly #recorder: Recorder;
   readonly #startedAtWallMs = Date.now();
   #current: Configuration;
   /** Reloads that the worker has not answered, oldest first. */
@@ -97,6 +100,13 @@ export class Director {
       (message) => this.#thread?.post(message),
       () => this.#current.plan,
     );
+    this.#recorder = new Recorder({
+      directory: join(directory.path, 'incidents'),
+      node,
+      deadtimeMs: () => this.#current.plan.failover.deadtimeMs,
+      clocks: () => ({ now: new BootClock().now(), wallMs: Date.now() }),
+      log: (line) => this.#tell([line]),
+    });
     this.#board = new StatusBoard(new BootClock(), () => this.#frame(), ask);
   }
 
@@ -252,6 +262,9 @@ export class Director {
       case 'repaired':
         this.#tell([repairedText(message.vips)]);
         return;
+      case 'recorded':
+        this.#recorder.add(message.records);
+        return;
       case 'ordered':
         this.#orders.ordered(message);
         return;
@@ -261,6 +274,7 @@ export class Director {
       case 'snapshot':
         this.#board.keepSnapshot(message.snapshot);
         this.#orders.saw(message.snapshot);
+        this.#recorder.tick();
         this.#living?.services.setRole(message.snapshot.role);
         this.#living?.supervisor.status(this.#board.document()?.verdict.text);
         return;
@@ -382,6 +396,7 @@ export class Director {
     }
     clearInterval(living.heartbeat);
     this.#orders.close();
+    this.#recorder.close();
     void living.services.stop({ isClean: false });
     living.server.close();
     living.server.closeAllConnections();

@@ -6,7 +6,7 @@
  * facade, which hides that neither may wait for the other.
  */
 import type { Instant, Milliseconds } from '../base/index.ts';
-import type { DropReason, Note, OperatorOrder } from '../core/index.ts';
+import type { CoreRecord, DropReason, Note, OperatorOrder } from '../core/index.ts';
 import type { Gateway, PathName, PortError, Reason, Role } from '../model/index.ts';
 import type { LeaseStatus } from './lease-keeper.ts';
 import type { PulsePlan } from './plan.ts';
@@ -61,6 +61,8 @@ export type FromWorker =
       readonly refusal?: string;
     }
   | { readonly kind: 'reloaded'; readonly refusal?: PortError }
+  /** For the flight recorder. */
+  | { readonly kind: 'recorded'; readonly records: readonly CoreRecord[] }
   | { readonly kind: 'snapshot'; readonly snapshot: PulseSnapshot }
   | { readonly kind: 'exit' };
 
