@@ -32,6 +32,7 @@ async function runAll(order: RunOrder): Promise<void> {
     const { quietMs, watchMs, loadMs } = order;
     const record = await stage.run(name, { run, seed, quietMs, watchMs, loadMs });
     writeSync(1, `${JSON.stringify(record)}\n`);
+    if (!record.verdict.isGood) process.stderr.write(`${stage.logs()}\n`);
   }
   await stage.close();
 }

@@ -162,6 +162,11 @@ export class Stage {
     return { scene, record };
   }
 
+  /** The ends of both daemons' logs. */
+  logs(): string {
+    return DIRECTORS.map((node) => `--- ${node}\n${this.directors.logTail(node)}`).join('\n');
+  }
+
   async close(): Promise<void> {
     await Promise.all(DIRECTORS.map((node) => this.directors.kill(node)));
     this.observer.close();
@@ -180,10 +185,9 @@ export class Stage {
   #unsettled(what: string): Error {
     const { owners, router, answering, probe } = this.observer.present;
     const state = `VIP on [${[...owners]}], router on ${router}, answering [${answering}], probe by ${probe?.by}`;
-    const logs = DIRECTORS.map((node) => `--- ${node}\n${this.directors.logTail(node)}`).join('\n');
     const ended = DIRECTORS.filter((node) => !this.directors.isRunning(node));
     const loss = ended.length === 0 ? '' : `; not running: ${ended}`;
-    return new Error(`${what} (${state}${loss})\n${logs}`);
+    return new Error(`${what} (${state}${loss})\n${this.logs()}`);
   }
 }
 
