@@ -75,6 +75,11 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./nanny.ts')).nannyCommand,
   },
   {
+    name: 'replay',
+    summary: 'run the failover core again on what a director recorded',
+    load: async () => (await import('./replay.ts')).replayCommand,
+  },
+  {
     name: 'send_arp',
     summary: 'send one ARP announcement',
     load: async () => (await import('./send-arp.ts')).sendArpCommand,

@@ -107,7 +107,12 @@ export function pairStatus(
   };
 }
 
-function leaseStatus({ lengthMs, remainingMs, form, restored }: LeaseStatus): NonNullable<PairStatus['lease']> {
+function leaseStatus({
+  lengthMs,
+  remainingMs,
+  form,
+  restored,
+}: LeaseStatus): NonNullable<PairStatus['lease']> {
   return {
     lengthMs,
     ...(remainingMs !== undefined && { remainingMs: Math.round(remainingMs) }),

@@ -1,0 +1,94 @@
+/**
+ * `piranha replay FILE... [--diagram]`: what the flight recorder kept (RUN_DIR/incidents), played again by the core of this
+ * program. It must do what it did then; where it does not, the line is shown. One file of each node makes one story.
+ *
+ * Exit 0: the same; 1: it differs, or a file cannot be read.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { err, ok, type Result } from '../base/index.ts';
+import { drawTrace, parseRecording, type Replay, replay, tellStory } from '../sim/index.ts';
+import { type OptionSpec, optionsHelp, readOptions } from './options.ts';
+import { type Command, USAGE } from './verb.ts';
+
+const OPTIONS = {
+  diagram: { long: ['--diagram'], help: 'draw what happened in two columns' },
+  help: { short: '-?', long: ['--help'], help: 'this text' },
+} as const satisfies { readonly [name: string]: OptionSpec };
+
+const MAX_BYTES = 64 * 1024 * 1024;
+const SHOWN_DIFFERENCES = 5;
+
+export const replayCommand: Command = async (argv) => {
+  const parsed = readOptions(argv, OPTIONS);
+  if (!parsed.ok) return misused(parsed.error);
+  const { flags, rest: files } = parsed.value;
+  if (flags.has('help')) {
+    process.stdout.write(`Usage: piranha replay FILE... [OPTION...]\n\n${optionsHelp(OPTIONS)}\n`);
+    return 0;
+  }
+  if (files.length === 0) return misused('which recording?');
+  const replays: Replay[] = [];
+  for (const file of files) {
+    const played = play(file);
+    if (!played.ok) {
+      process.stderr.write(`${file}: ${played.error}\n`);
+      return 1;
+    }
+    replays.push(played.value);
+    process.stdout.write(`${verdictLines(file, played.value).join('\n')}\n`);
+  }
+  const nodes = new Set(replays.map(({ node }) => node));
+  if (flags.has('diagram') && nodes.size < replays.length) {
+    return misused('a diagram takes one recording of each node');
+  }
+  if (flags.has('diagram')) {
+    const { trace, clocks } = tellStory(replays);
+    process.stdout.write(`\n${clocks}\n\n${drawTrace(trace)}`);
+  }
+  return replays.every(({ differences }) => differences.length === 0) ? 0 : 1;
+};
+
+function misused(why: string): number {
+  process.stderr.write(`piranha replay: ${why}; try piranha replay --help\n`);
+  return USAGE;
+}
+
+function play(file: string): Result<Replay, string> {
+  try {
+    if (statSync(file).size > MAX_BYTES) return err('too long for a recording');
+    const recording = parseRecording(readFileSync(file, 'utf8'));
+    return typeof recording === 'string' ? err(recording) : ok(replay(recording));
+  } catch (error) {
+    // Lines of the right form with a wrong content bring the core out of step.
+    return err(`cannot be replayed: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function verdictLines(
+  file: string,
+  { node, steps, differences, events }: Replay,
+): readonly string[] {
+  const word =
+    differences.length === 0 ? 'the core does what it did' : 'THE CORE DOES NOT DO WHAT IT DID';
+  const roles = events.flatMap((event) =>
+    event.kind === 'role' ? [`  ${clock(event.at, events)}  ${event.to} (${event.reason})`] : [],
+  );
+  const shown = differences
+    .slice(0, SHOWN_DIFFERENCES)
+    .flatMap((difference) => [
+      `  ${clock(difference.at, events)}  ${difference.input}`,
+      `    recorded  ${difference.recorded.join(' | ') || 'nothing'}`,
+      `    replayed  ${difference.replayed.join(' | ') || 'nothing'}`,
+    ]);
+  const more = differences.length - SHOWN_DIFFERENCES;
+  return [
+    `${file}: ${node}, ${steps} steps: ${word}`,
+    ...roles,
+    ...shown,
+    ...(more > 0 ? [`  and ${more} more`] : []),
+  ];
+}
+
+function clock(at: number, events: Replay['events']): string {
+  return `${((at - (events[0]?.at ?? at)) / 1000).toFixed(3).padStart(9)} s`;
+}
