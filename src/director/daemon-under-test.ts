@@ -96,7 +96,7 @@ export class Daemon {
 }
 
 /** Waits for a fact; throws `what` when it has not come true in `limitMs`. */
-export async function until(isTrue: () => boolean, what: string, limitMs = 10_000): Promise<void> {
+export async function until(isTrue: () => boolean, what: string, limitMs = 20_000): Promise<void> {
   const limit = performance.now() + limitMs;
   while (!isTrue()) {
     if (performance.now() > limit) throw new Error(`waited ${limitMs} ms for ${what}`);
