@@ -57,7 +57,7 @@ function offsetOf(
 /** The least time from sent to heard, across the clocks. */
 function leastWay(sender: Replay, receiver: Replay): Milliseconds | undefined {
   const sentAt = new Map<string, Milliseconds>();
-  for (const { kind, beat, at } of sender.events as readonly StoryEvent[]) {
+  for (const { kind, beat, at } of sender.events) {
     if (kind === 'send' && beat !== undefined) sentAt.set(beat, at);
   }
   let least: Milliseconds | undefined;
