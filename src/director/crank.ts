@@ -29,7 +29,7 @@ import {
   step,
   wakeAt,
 } from '../core/index.ts';
-import type { PathName, PortError, Reason } from '../model/index.ts';
+import type { Gateway, PathName, PortError, Reason } from '../model/index.ts';
 import type { AddressPort, Clock, Poller } from '../ports/index.ts';
 import { Announcer, type AnnouncerPorts } from './announcer.ts';
 import { Converger, type Done } from './converger.ts';
@@ -45,7 +45,7 @@ import {
   type ToWorker,
   zeroCounters,
 } from './messages.ts';
-import type { PulsePlan } from './plan.ts';
+import { type PulsePlan, withGateways } from './plan.ts';
 import { SegmentWatch, type WatchPorts } from './segment-watch.ts';
 import { portErrorText } from './sentences.ts';
 import { rankSnapshot } from './status-pair.ts';
@@ -244,8 +244,7 @@ export class Crank {
         this.#order(message);
         return;
       case 'gateways':
-        this.#watch?.useGateways(message.gateways);
-        this.#lookAtKernel();
+        this.#useGateways(message.gateways);
         return;
       case 'services-failed':
         this.#feed({ kind: 'services', now: this.#now, health: 'failed' });
@@ -256,6 +255,19 @@ export class Crank {
       default:
         unreachable(message);
     }
+  }
+
+  #useGateways(gateways: readonly Gateway[]): void {
+    const observed = this.#ports.addresses.observe();
+    if (!observed.ok) return; // told by the next look
+    const { verification, extended } = this.#plan.failover;
+    this.#plan = withGateways(this.#plan, gateways, observed.value);
+    this.#lookAtKernel();
+    const { failover } = this.#plan;
+    const isSame =
+      failover.verification?.asksWitnesses === verification?.asksWitnesses &&
+      failover.extended?.hasWitness === extended?.hasWitness;
+    if (!isSame) this.#feed({ kind: 'settings', now: this.#now, settings: failover });
   }
 
   /** What would leave no owner is refused with the reason. */

@@ -11,9 +11,10 @@
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { err, type Milliseconds, ok, type Result, unreachable } from '../base/index.ts';
-import type { PortError, Settings } from '../model/index.ts';
+import type { Gateway, PortError, Settings } from '../model/index.ts';
 import {
   BootClock,
+  observeGateways,
   openIpvs,
   openNftPlane,
   openNotifier,
@@ -57,8 +58,10 @@ type Living = {
   readonly services: ServicesRunner;
   readonly supervisor: Supervisor;
   readonly heartbeat: NodeJS.Timeout;
+  readonly routes: NodeJS.Timeout;
 };
 
+const ROUTES_MS: Milliseconds = 10_000;
 const BEAT_MS: Milliseconds = 250;
 const STOP_LIMIT_MS: Milliseconds = 5000;
 const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
@@ -79,6 +82,7 @@ export class Director {
   #thread: PulseThread | undefined;
   #living: Living | undefined;
   #worstLateMs = 0;
+  #gateways: readonly Gateway[] = [];
   #schedulingRefusal: string | undefined;
   /** The worker has given the VIPs back and said so. */
   #hasReleased = false;
@@ -184,6 +188,7 @@ export class Director {
       hooks: new Hooks(spawner, hookCommands(this.#current.settings), this.#terminal.log),
       supervisor: new Supervisor(notifier.value, thread.pulsebeat),
       heartbeat: setInterval(() => thread.pulsebeat.beatMain(), BEAT_MS),
+      routes: setInterval(() => this.#lookAtGateways(), ROUTES_MS),
     };
     return ok(undefined);
   }
@@ -233,6 +238,7 @@ export class Director {
       this.#tell([`no real-time scheduling, ${risk}: ${this.#schedulingRefusal}`]);
     }
     this.#tell(authenticationLines(this.#current));
+    this.#gateways = this.#current.plan.witness?.gateways ?? [];
     this.#thread?.pulsebeat.beatMain();
     this.#thread?.post({ kind: 'begin', isForcedActive: this.#options.isForcedActive });
     void this.#living?.services.start(this.#current.settings);
@@ -333,6 +339,15 @@ export class Director {
     return ok({ settings, plan, warnings });
   }
 
+  /** Routes come and go; whom we ask follows them. */
+  #lookAtGateways(): void {
+    const observed = observeGateways();
+    if (!observed.ok) return; // asked again soon; what was known stays
+    if (JSON.stringify(observed.value) === JSON.stringify(this.#gateways)) return;
+    this.#gateways = observed.value;
+    this.#thread?.post({ kind: 'gateways', gateways: observed.value });
+  }
+
   #reloaded(refusal: PortError | undefined): void {
     const next = this.#reloads.shift();
     if (next === undefined) return;
@@ -395,6 +410,7 @@ export class Director {
       this.#tell([...complaint.split('\n'), ...rest]);
     }
     clearInterval(living.heartbeat);
+    clearInterval(living.routes);
     this.#orders.close();
     this.#recorder.close();
     void living.services.stop({ isClean: false });

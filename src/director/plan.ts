@@ -25,7 +25,7 @@ import {
   type Settings,
   type Vip,
 } from '../model/index.ts';
-import { segmentsOf, type WitnessPlan, witnessPlan } from './segments.ts';
+import { type Segment, segmentsOf, type WitnessPlan, witnessPlan } from './segments.ts';
 
 /** What the pulse worker needs of an lvs.cf; plain data, so that it can be posted to another thread. */
 export type PulsePlan = {
@@ -118,8 +118,7 @@ export function pulsePlan(settings: Settings, node: Node, life?: Life): PulsePla
   const witness = life && witnessPlan(settings, life.gateways);
   const partners = paths.map(({ partner }) => partner);
   const segments = witness ? segmentsOf(vips, partners, witness, life.observed) : [];
-  const asksWitnesses = segments.some(({ witnesses }) => witnesses.length > 0);
-  const hasWitness = segments.some(({ neighbours }) => neighbours.length > 0);
+  const { asksWitnesses, hasWitness } = whoIsAsked(segments);
   const refreshMs = (settings.announceRefreshSeconds ?? 60) * 1000;
   const isExtended = life !== undefined && settings.dialect === 'auto';
   return {
@@ -138,6 +137,37 @@ export function pulsePlan(settings: Settings, node: Node, life?: Life): PulsePla
     vips,
     heartbeatPort: settings.heartbeatPort,
     ...(witness !== undefined && { witness }),
+  };
+}
+
+/** The same plan where the default routes are others: there may be somebody to ask now, or nobody any more. */
+export function withGateways(
+  plan: PulsePlan,
+  gateways: readonly Gateway[],
+  observed: KernelAddresses,
+): PulsePlan {
+  if (plan.witness === undefined) return plan;
+  const witness = { ...plan.witness, gateways };
+  const { verification, extended, paths } = plan.failover;
+  const partners = paths.map(({ partner }) => partner);
+  const asked = whoIsAsked(segmentsOf(plan.vips, partners, witness, observed));
+  return {
+    ...plan,
+    witness,
+    failover: {
+      ...plan.failover,
+      ...(verification && {
+        verification: { ...verification, asksWitnesses: asked.asksWitnesses },
+      }),
+      ...(extended && { extended: { ...extended, hasWitness: asked.hasWitness } }),
+    },
+  };
+}
+
+function whoIsAsked(segments: readonly Segment[]) {
+  return {
+    asksWitnesses: segments.some(({ witnesses }) => witnesses.length > 0),
+    hasWitness: segments.some(({ neighbours }) => neighbours.length > 0),
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import { earliest, type Instant, type IpAddress, type MacAddress } from '../base/index.ts';
 import type { Input } from '../core/index.ts';
-import type { Gateway, KernelAddresses, PathName, PortError } from '../model/index.ts';
+import type { KernelAddresses, PathName, PortError } from '../model/index.ts';
 import type { NeighbourPort } from '../ports/index.ts';
 import { Ears, type OpenEar } from './ears.ts';
 import { devicesOf, PartnerPin } from './partner-pin.ts';
@@ -31,7 +31,6 @@ export class SegmentWatch {
   readonly #ears: Ears;
   readonly #witness: Witness;
   readonly #pin: PartnerPin;
-  #gateways: readonly Gateway[] | undefined;
 
   constructor(ports: WatchPorts, { partnerMacs, tell }: WatchParts) {
     const ears = new Ears(ports.openEar);
@@ -63,13 +62,7 @@ export class SegmentWatch {
     this.#tell('listen', this.#ears.use(new Set(devices), observed.links));
     this.#pin.replacePaths(paths, observed, now);
     if (witness === undefined) return;
-    const plan = { ...witness, gateways: this.#gateways ?? witness.gateways };
-    this.#witness.replaceSegments(segmentsOf(vips, partners, plan, observed), now);
-  }
-
-  /** Other gateways; in force with the next `replace`. */
-  useGateways(gateways: readonly Gateway[] | undefined): void {
-    this.#gateways = gateways;
+    this.#witness.replaceSegments(segmentsOf(vips, partners, witness, observed), now);
   }
 
   /** Reads what waits; gives what follows for the core. */

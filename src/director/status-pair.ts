@@ -16,6 +16,9 @@ export type RankSnapshot = {
   readonly isDeaf: boolean;
   /** Witnesses that answer us when asked from our own address. */
   readonly answering: readonly IpAddress[];
+  /** Are witnesses asked; is there anybody to hear before a claim? */
+  readonly isAsking: boolean;
+  readonly isHearing: boolean;
 };
 
 /** The partner's own words in its last heartbeat of the extended dialect. */
@@ -60,6 +63,8 @@ export function rankSnapshot(state: FailoverState, answering: readonly IpAddress
     dialect: state.partnerDialect,
     isDeaf: state.reason === 'deaf' && state.partnerSaid === 'nothing',
     answering,
+    isAsking: state.settings.verification?.asksWitnesses === true,
+    isHearing: state.settings.extended?.hasWitness === true,
   };
   if (partner === undefined || state.partnerDialect !== 'extended') return rank;
   const {
@@ -76,7 +81,7 @@ export function rankSnapshot(state: FailoverState, answering: readonly IpAddress
 }
 
 export function pairStatus(
-  { extended, dialect, verification }: FailoverSettings,
+  { extended, dialect }: FailoverSettings,
   verify: Verify,
   rank: RankSnapshot,
   lease: LeaseStatus | undefined,
@@ -88,8 +93,8 @@ export function pairStatus(
     isAuthenticated: (extended?.keys.length ?? 0) > 0,
     witness: {
       verify,
-      isHearing: extended?.hasWitness === true,
-      isAsked: verification?.asksWitnesses === true,
+      isHearing: rank.isHearing,
+      isAsked: rank.isAsking,
     },
     ...(lease !== undefined && { lease: leaseStatus(lease) }),
     partner: {

@@ -143,7 +143,14 @@ describe('belief', () => {
   const router = ip('198.51.100.1');
   const believed = { kind: 'believed', vips: [VIP], witness: router, tookMs: 3.1 } as const;
   const active = { role: 'active', partnerSaid: 'stopped', ...heard } as const;
-  const rank = { epoch: 3, dialect: 'extended', isDeaf: false, answering: [router] } as const;
+  const rank = {
+    epoch: 3,
+    dialect: 'extended',
+    isDeaf: false,
+    answering: [router],
+    isAsking: true,
+    isHearing: true,
+  } as const;
   const doubt = { kind: 'unbelieved', vips: [VIP] } as const;
 
   test('a proof is shown with its witness and time, and a repeated one is no news', () => {
