@@ -1,6 +1,6 @@
 /** The lease against the real kernel: who is answered while it lives, after it ended, and what others can do to it. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ip as address, type MacAddress, mac } from '../base/index.ts';
@@ -179,5 +179,61 @@ test(
     assert.equal(announce(mac('02:00:00:00:00:99')), undefined);
     assert.match(entry(), /02:00:00:00:00:99/, 'the partner’s passes');
     socket.value.close();
+  }),
+);
+
+/** Echo requests as fast as they are answered, or 1000 a second, while `change` is done again and again. */
+async function flood(count: number, change: (turn: number) => void) {
+  spawnSync('ip', ['-n', peer, 'neigh', 'flush', 'dev', 'eth0']); // an earlier test taught it a stranger's
+  const pace = ['-i', '0.001', '-W', '1', '-c', String(count)];
+  const words = ['netns', 'exec', peer, 'ping', '-q', ...pace, VIP];
+  const child = spawn('ip', words, { stdio: ['ignore', 'pipe', 'inherit'], timeout: 60_000 });
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  let isOver = false;
+  const ended = new Promise((resolve) => child.once('close', resolve)).then(() => {
+    isOver = true;
+  });
+  let changes = 0;
+  for (; !isOver; changes++) {
+    change(changes);
+    if (changes % 20 === 0) await sleep(0);
+  }
+  await ended;
+  const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(text) ?? [];
+  assert.equal(Number(sent), count, text);
+  return { lost: count - Number(received), received: Number(received), changes };
+}
+
+test(
+  'no packet is lost while the lease is extended and the gate replaced; in two steps many would be',
+  withLease(async (lease) => {
+    const present = links();
+    lease.acquire(60_000);
+    const atOnce = await flood(2000, (turn) => {
+      if (turn % 10 > 0) assert.equal(lease.extend(60_000), 'alive');
+      else assert.equal(lease.install([address(VIP), address(VIP6)], present), undefined);
+    });
+    assert.ok(atOnce.changes > 200, `${atOnce.changes} changes`);
+    assert.equal(atOnce.lost, 0, `of 2000, in ${atOnce.changes} changes`);
+    const inSteps = await flood(300, () => {
+      lease.drop();
+      lease.acquire(60_000);
+    });
+    assert.ok(inSteps.lost > 0, 'a gap between two transactions was not seen');
+  }),
+);
+
+test(
+  'nothing gets through while a gate without a lease is replaced',
+  withLease(async (lease) => {
+    const present = links();
+    const { received, changes } = await flood(500, () => {
+      assert.equal(lease.install([address(VIP), address(VIP6)], present), undefined);
+    });
+    assert.ok(changes > 100, `${changes} changes`);
+    assert.equal(received, 0);
   }),
 );
