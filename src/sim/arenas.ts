@@ -5,7 +5,7 @@
  * together that meet in practice. The sum of their states is the number `piranha sim --exhaustive` prints.
  */
 import { ip, type Milliseconds } from '../base/index.ts';
-import type { FailoverSettings, Rule } from '../core/index.ts';
+import type { ExtendedSettings, FailoverSettings, Rule } from '../core/index.ts';
 import { ADVANCE, act, type Bounds, LONG_CALM, LONG_WAIT_MS, possible } from './faults.ts';
 import { type Property, unsettled } from './properties.ts';
 import { darkWorld, draft, type Segment, start, type Who, type World } from './world.ts';
@@ -21,12 +21,28 @@ export type SegmentOptions = {
   readonly steps?: number;
   /** Between the slow repetitions of an announcement; none when absent. */
   readonly refreshMs?: Milliseconds;
+  readonly isExtended?: true;
   readonly broken?: readonly Rule[];
+};
+
+/** Timers of the extended dialect that fit the steps of time: a delayed datagram takes 100 ms. */
+const EXTENDED_TIMERS: Timers = { keepaliveMs: 200, deadtimeMs: 1200 };
+const EXTENDED: ExtendedSettings = {
+  incarnation: 0,
+  settleMs: 300,
+  delayMs: 100,
+  leaseMs: 700,
+  keys: [],
+  serialNo: 1,
+  configDigest: '0000000000000000',
+  linkAddresses: [],
+  hasWitness: false,
 };
 
 /** A pair of directors with one VIP, node by node as their lvs.cf would have it. */
 export function segment(options: SegmentOptions = {}): Segment {
-  const { timers = TIMERS, steps = 4 } = options;
+  const { isExtended, steps = 4 } = options;
+  const { timers = isExtended ? EXTENDED_TIMERS : TIMERS } = options;
   return {
     settings: [settingsOf(0, options, timers), settingsOf(1, options, timers)],
     broken: options.broken ?? [],
@@ -48,7 +64,8 @@ function settingsOf(who: Who, options: SegmentOptions, timers: Timers): Failover
     node: who === 0 ? 'primary' : 'backup',
     paths: options.paths === 2 ? [first, second] : [first],
     ...timers,
-    dialect: 'legacy',
+    dialect: options.isExtended ? 'auto' : 'legacy',
+    ...(options.isExtended ? { extended: EXTENDED } : {}),
     failback: 'none',
     monitorLinks: options.monitorLinks ?? false,
     vips: [VIP],
@@ -190,6 +207,45 @@ export const ARENAS: readonly Arena[] = [
     about: 'one fault of any kind and any loss; the owner repeats its announcement',
     segment: { steps: 2, refreshMs: 6000 },
     bounds: { faults: 1, losses: 1, losesAnnouncements: true, kinds: EVERYTHING, horizon: 36 },
+  },
+  {
+    name: 'leases',
+    about: 'extended dialect: one of freeze, kill -9, power, stop, at any effect; never two owners',
+    segment: { steps: 2, isExtended: true },
+    bounds: { faults: 1, kinds: MACHINES, isDoubleForbidden: true, horizon: 120 },
+  },
+  {
+    name: 'claims',
+    about: 'extended dialect: a cut or a paused machine',
+    segment: { steps: 2, isExtended: true },
+    bounds: { faults: 1, kinds: [...CABLES, 'pause'], horizon: 120 },
+  },
+  {
+    name: 'claims-loss',
+    about: 'extended dialect: a cut or a paused machine, and a lost heartbeat',
+    segment: { steps: 2, isExtended: true },
+    bounds: { faults: 1, losses: 1, kinds: [...CABLES, 'pause'], horizon: 120 },
+    isDeep: true,
+  },
+  {
+    name: 'one-way',
+    about: 'extended dialect: one direction cut and a delay; not even for a moment two owners',
+    segment: { steps: 2, isExtended: true },
+    bounds: { faults: 1, delays: 1, kinds: ['cut'], isDoubleForbidden: true, horizon: 120 },
+  },
+  {
+    name: 'cold-claims',
+    about: 'extended dialect: switched on at any two moments, with a delay; never two owners',
+    segment: { steps: 2, isExtended: true },
+    startsDark: true,
+    bounds: { delays: 1, isDoubleForbidden: true, horizon: 120 },
+  },
+  {
+    name: 'two-claims',
+    about: 'extended dialect: two of cut, freeze, kill, power, stop',
+    segment: { steps: 2, isExtended: true },
+    bounds: { faults: 2, kinds: ['cut', 'freeze', 'kill', 'power', 'stop'], horizon: 120 },
+    isDeep: true,
   },
   {
     name: 'two-of-all',

@@ -382,7 +382,7 @@ function delay(
   if (kind === 'delay') {
     world.held |= 1 << argument;
     const sender = argument >> 1 === 0 ? 0 : 1;
-    const word = wordName(world.channels[argument]?.[0] ?? 0);
+    const word = wordName(world.channels[argument]?.[0] ?? new Uint8Array(0));
     note(world, sender, { kind: 'delay', word, path: argument & 1 ? 'private' : 'public' });
   } else if (kind === 'delay-announcement') {
     world.machines[who].areFramesHeld = true;
@@ -400,9 +400,9 @@ function lose(world: World, kind: 'lose' | 'lose-announcement', argument: number
     announce(world, (argument & 1) === 0 ? 0 : 1, true);
     return;
   }
-  const { word } = takeDatagram(world, argument);
+  const { bytes } = takeDatagram(world, argument);
   const path = argument & 1 ? 'private' : 'public';
-  note(world, argument >> 1 === 0 ? 0 : 1, { kind: 'lose', word: wordName(word), path });
+  note(world, argument >> 1 === 0 ? 0 : 1, { kind: 'lose', word: wordName(bytes), path });
 }
 
 function interrupt(
@@ -505,6 +505,7 @@ function strikeMachine(world: World, kind: ActionKind, who: Who): void {
       blame(world);
       Object.assign(machine, { life: 'off', holds: false, pending: undefined, frames: [] });
       Object.assign(machine, { socket: [], unfinished: [], isKernelSlow: false });
+      machine.leaseUntil = undefined;
       tell('power off');
       return;
     case 'stop':

@@ -10,7 +10,7 @@
  */
 import type { Instant } from '../base/index.ts';
 import { type Effect, type FailoverState, refill } from '../core/index.ts';
-import { BOTH, type Machine, type World, wordOf } from './world.ts';
+import { BOTH, type Machine, other, trailerOf, type Who, type World } from './world.ts';
 
 /** Fields of the core's state, and whether they are part of the key. */
 export const CORE_FIELDS = {
@@ -39,13 +39,14 @@ export const CORE_FIELDS = {
   wish: true,
   announcements: true,
   verification: false, // off in the legacy runs
-  extended: false, // the legacy dialect only counts in it
+  extended: true,
 } satisfies Record<keyof FailoverState, boolean>;
 
 const LIVES = ['running', 'frozen', 'paused', 'killed', 'off', 'stopped'];
 const AFTERWARDS = ['announce', 'say-stopped', 'exit', 'nothing'];
 const SAID = ['nothing', 'running', 'stopped'];
 const DIALECTS = ['unknown', 'legacy', 'extended'];
+const ROLES = ['standby', 'claim', 'active'];
 const NEVER = -0x7fffffff;
 
 /** Writes the key of `world` into `key` and gives its length. */
@@ -56,16 +57,19 @@ export function writeKey(world: World, key: Int32Array): number {
   key[at++] = world.calm * 4096 + world.faultsLeft * 256 + world.lossesLeft * 16 + world.delaysLeft;
   key[at++] = world.ownerlessMs * 65536 + world.doubleMs;
   key[at++] = world.staleMs;
-  for (const words of world.channels) {
-    key[at++] = words.length;
-    for (const word of words) key[at++] = word;
+  for (let channel = 0; channel < world.channels.length; channel++) {
+    const datagrams = world.channels[channel] ?? [];
+    key[at++] = datagrams.length;
+    const sender: Who = channel >> 1 === 0 ? 0 : 1;
+    for (const bytes of datagrams) at = writeDatagram(world, sender, bytes, key, at);
   }
-  for (const who of BOTH) at = writeMachine(world.machines[who], key, at);
+  for (const who of BOTH) at = writeMachine(world, who, key, at);
   return at;
 }
 
-function writeMachine(machine: Machine, key: Int32Array, start: number): number {
-  const { life, core, pending } = machine;
+function writeMachine(world: World, who: Who, key: Int32Array, start: number): number {
+  const machine = world.machines[who];
+  const { life, core, pending, leaseUntil, clock } = machine;
   let at = start;
   key[at++] = LIVES.indexOf(life);
   key[at++] = flag(machine.holds) * 4 + flag(machine.hasLink) * 2 + flag(machine.areFramesHeld);
@@ -78,13 +82,111 @@ function writeMachine(machine: Machine, key: Int32Array, start: number): number 
     const bits = flag(pending.role === 'active') * 4 + flag(pending.isDone) * 2 + isCurrent;
     key[at++] = 1 + bits * 2 + flag(machine.isKernelSlow);
   }
+  key[at++] = leaseUntil === undefined ? NEVER : Math.max(leaseUntil - clock, 0);
   if (life === 'killed' || life === 'off' || life === 'stopped') return at;
   key[at++] = Math.min(machine.listenedMs, core.settings.deadtimeMs);
   key[at++] = machine.socket.length;
-  for (const { path, word } of machine.socket) key[at++] = word * 2 + path;
+  for (const { path, bytes } of machine.socket) {
+    key[at++] = path;
+    at = writeDatagram(world, other(who), bytes, key, at);
+  }
   key[at++] = machine.unfinished.length;
-  for (const effect of machine.unfinished) key[at++] = effectKey(effect, core);
-  return writeCore(core, machine.clock, key, at);
+  for (const effect of machine.unfinished) at = writeEffect(world, who, effect, key, at);
+  at = writeCore(core, clock, key, at);
+  return core.settings.dialect === 'auto' ? writeExtended(world, who, key, at) : at;
+}
+
+/**
+ * Sequences, moves, lives and epochs only grow; what counts is how far something lies behind the newest there is. Two
+ * sequences that are both long past are told apart where the core compares them.
+ */
+function writeExtended(world: World, who: Who, key: Int32Array, start: number): number {
+  const machine = world.machines[who];
+  const { sequence, since, epoch, maxEpoch, claim, ask, told, owesAnnouncement, partner } =
+    machine.core.extended;
+  const newest = newestEpoch(world);
+  let at = start;
+  key[at++] = Math.min(sequence - since, LONG_PAST);
+  key[at++] = newest - epoch;
+  key[at++] = newest - maxEpoch;
+  key[at++] = flag(owesAnnouncement) + flag(claim?.isContested === true) * 2;
+  const overdue = -machine.core.settings.keepaliveMs;
+  key[at++] = claim === undefined ? NEVER : Math.max(claim.settleAt - machine.clock, overdue);
+  key[at++] = ask === undefined ? NEVER : Math.min(sequence - ask.sequence, LONG_PAST);
+  key[at++] = ask === undefined ? NEVER : Math.min(machine.clock - ask.at, 1000);
+  const rival = world.machines[other(who)];
+  key[at++] = told === undefined ? NEVER : rival.incarnation - told.incarnation;
+  key[at++] = told === undefined ? NEVER : movesBehind(rival, told);
+  if (partner === undefined) {
+    key[at++] = NEVER;
+    return at;
+  }
+  key[at++] = rival.incarnation - partner.incarnation;
+  key[at++] = sequenceBehind(rival, partner);
+  key[at++] = newest - partner.epoch;
+  key[at++] = movesBehind(rival, partner);
+  const { echo } = partner;
+  const echoed = echo?.incarnation === machine.incarnation ? echo.sequence : -1;
+  key[at++] =
+    ROLES.indexOf(partner.role) +
+    flag(partner.isEligible) * 4 +
+    flag(echoed >= since) * 8 +
+    flag(ask !== undefined && echoed >= ask.sequence) * 16 +
+    flag(partner.isProven) * 32;
+  key[at++] = echoed < 0 ? NEVER : Math.min(sequence - echoed, LONG_PAST);
+  return at;
+}
+
+function writeDatagram(
+  world: World,
+  sender: Who,
+  bytes: Uint8Array,
+  key: Int32Array,
+  start: number,
+): number {
+  const trailer = trailerOf(bytes);
+  let at = start;
+  key[at++] = bytes[0] ?? 0;
+  if (trailer === undefined) return at;
+  const from = world.machines[sender];
+  const to = world.machines[other(sender)];
+  key[at++] =
+    ROLES.indexOf(trailer.role) + flag(trailer.isEligible) * 4 + flag(trailer.isStopping) * 8;
+  key[at++] = from.incarnation - trailer.incarnation;
+  key[at++] = sequenceBehind(from, trailer);
+  key[at++] = newestEpoch(world) - trailer.epoch;
+  key[at++] = movesBehind(from, trailer);
+  const { echo } = trailer;
+  key[at++] = echo === undefined ? NEVER : to.incarnation - echo.incarnation;
+  const isOfThisLife = echo?.incarnation === to.incarnation;
+  if (!isOfThisLife) return at;
+  const { sequence, since, ask } = to.core.extended;
+  key[at++] = Math.min(sequence - echo.sequence, LONG_PAST);
+  key[at++] = flag(echo.sequence >= since) + flag(ask && echo.sequence >= ask.sequence) * 2;
+  return at;
+}
+
+/** Behind by more than this is long past. */
+const LONG_PAST = 60;
+
+function newestEpoch({ machines }: World): number {
+  return Math.max(machines[0].core.extended.maxEpoch, machines[1].core.extended.maxEpoch);
+}
+
+/** Of an earlier life only the number itself is known. */
+function sequenceBehind(
+  of: Machine,
+  { incarnation, sequence }: { readonly incarnation: number; readonly sequence: number },
+): number {
+  const isOfThisLife = incarnation === of.incarnation;
+  return isOfThisLife ? Math.min(of.core.extended.sequence - sequence, LONG_PAST) : -2 - sequence;
+}
+
+function movesBehind(
+  of: Machine,
+  { incarnation, moves }: { readonly incarnation: number; readonly moves: number },
+): number {
+  return incarnation === of.incarnation ? of.core.extended.moves - moves : -2 - moves;
 }
 
 function writeCore(core: FailoverState, clock: Instant, key: Int32Array, start: number): number {
@@ -139,22 +241,38 @@ function writeAnnouncements(
   return at;
 }
 
-function effectKey(effect: Effect, core: FailoverState): number {
+function writeEffect(
+  world: World,
+  who: Who,
+  effect: Effect,
+  key: Int32Array,
+  start: number,
+): number {
+  const { core } = world.machines[who];
+  let at = start;
   switch (effect.kind) {
     case 'send':
-      return 100 + wordOf(effect.bytes) * 2 + flag(effect.path === 'private');
+      key[at++] = 100 + flag(effect.path === 'private');
+      return writeDatagram(world, who, effect.bytes, key, at);
     case 'converge':
-      return 10 + flag(effect.role === 'active') * 2 + flag(effect.wish === core.wish.number);
+      key[at++] = 10 + flag(effect.role === 'active') * 2 + flag(effect.wish === core.wish.number);
+      return at;
     case 'announce':
-      return 20 + flag(effect.owner === 'partner') * 2 + effect.forms.length * 4;
+      key[at++] = 20 + flag(effect.owner === 'partner') * 2 + effect.forms.length * 4;
+      return at;
+    case 'extend-lease':
+      key[at++] = 3;
+      return at;
     case 'exit':
-      return 1;
+      key[at++] = 1;
+      return at;
     default:
-      return 2; // notes, hooks: nothing depends on them
+      key[at++] = 2; // notes, hooks: nothing depends on them
+      return at;
   }
 }
 
-function flag(is: boolean): 0 | 1 {
+function flag(is: boolean | undefined): 0 | 1 {
   return is ? 1 : 0;
 }
 

@@ -4,8 +4,18 @@
  * Legacy dialect: two owners are allowed for as long as they do not hear each other, no longer; which is why most of this
  * is about how things end. `isSettled` is the goal: nothing changes any more, one owner, the router on it.
  */
+import type { Milliseconds } from '../base/index.ts';
 import type { Bounds } from './faults.ts';
-import { BOTH, hasPath, isAnswering, isRunning, other, type Who, type World } from './world.ts';
+import {
+  BOTH,
+  hasPath,
+  isAnswering,
+  isLeased,
+  isRunning,
+  other,
+  type Who,
+  type World,
+} from './world.ts';
 
 export const PROPERTIES = {
   'stale-router': 'the router ends on the owner',
@@ -31,14 +41,16 @@ export function judgeActivation(world: World, who: Who): void {
   const machine = world.machines[who];
   if (machine.isCatchingUp) accuse(world, 'took-by-old-news');
   const { reason, settings } = machine.core;
-  if (reason === 'partner-silent' && machine.listenedMs < settings.deadtimeMs) {
+  const isLegacy = settings.dialect === 'legacy';
+  if (isLegacy && reason === 'partner-silent' && machine.listenedMs < settings.deadtimeMs) {
     accuse(world, 'took-unheard');
   }
 }
 
-/** Judged when `who` says `word`. */
-export function judgeWord(world: World, who: Who, word: string): void {
-  if (word === 'STOPPED' && world.machines[who].holds) accuse(world, 'told-too-early');
+/** Judged when `who` says STOPPED. */
+export function judgeStopped(world: World, who: Who): void {
+  const machine = world.machines[who];
+  if (machine.holds && isLeased(machine)) accuse(world, 'told-too-early');
 }
 
 /** Judged after every action: what must hold at every moment. */
@@ -69,13 +81,23 @@ export function judgeInstant(world: World, { losses, delays }: Bounds): void {
   const isWhole = isWholePair(world);
   world.ownerlessMs = owners.length === 0 && isWhole ? world.ownerlessMs + stepMs : 0;
   if (world.ownerlessMs > deadtimeMs + 2 * keepaliveMs) accuse(world, 'ownerless-long');
-  if (world.ownerlessMs > keepaliveMs / 2 && world.isMild) accuse(world, 'ownerless-heal');
+  if (world.isMild && world.ownerlessMs > switchMs(world)) accuse(world, 'ownerless-heal');
   const isStale = owners.length === 1 && isWhole && owners[0] !== world.router;
   world.staleMs = isStale ? world.staleMs + stepMs : 0;
   if (world.staleMs > ANNOUNCED_WITHIN_MS * (1 + losses + delays)) accuse(world, 'stale-long');
   const canTalk = hasPath(world, 0) && hasPath(world, 1) && world.calm > 0;
   world.doubleMs = owners.length === 2 && canTalk ? world.doubleMs + stepMs : 0;
   if (world.doubleMs > 2 * keepaliveMs) accuse(world, 'double-long');
+}
+
+/** How long the VIP may change hands: what a kernel may take, or a heartbeat, a claim's settling and two delays. */
+function switchMs(world: World): Milliseconds {
+  const { settings } = world.machines[0].core;
+  if (settings.dialect === 'legacy' || settings.extended === undefined) {
+    return settings.keepaliveMs / 2;
+  }
+  const { settleMs, delayMs } = settings.extended;
+  return settings.keepaliveMs + settleMs + 2 * delayMs;
 }
 
 /** Both machines run and every cable carries both ways. */
@@ -92,7 +114,9 @@ export function unsettled(world: World): Property | undefined {
   const able = running.filter((who) => isAble(world, who));
   const reachable = active.filter((who) => world.machines[who].hasLink);
   const isParted = !hasPath(world, 0) && !hasPath(world, 1);
-  if (active.length === 0 && able.length > 0) return 'no-owner';
+  // Who says RUNNING behind a closed gate owns nothing.
+  const owners = active.filter((who) => isLeased(world.machines[who]));
+  if (owners.length === 0 && able.length > 0) return 'no-owner';
   if (active.length === 2 && !isParted) return 'two-owners';
   const isStale = reachable.length > 0 && !reachable.some((who) => who === world.router);
   if (isStale && !world.isExcused) return 'stale-router';
@@ -109,7 +133,7 @@ function isBusy(world: World): boolean {
   return BOTH.some((who) => {
     const machine = world.machines[who];
     if (!isRunning(machine)) return machine.frames.length > 0;
-    const { isActive, wish, announcements, courtesyAt, failbackAt } = machine.core;
+    const { isActive, wish, announcements, courtesyAt, failbackAt, extended } = machine.core;
     return (
       machine.holds !== isActive ||
       !wish.isConfirmed ||
@@ -117,6 +141,7 @@ function isBusy(world: World): boolean {
       // A round that has run out of tokens goes on as a slow refresh.
       (announcements.round !== undefined && announcements.tokens > 0) ||
       courtesyAt !== undefined ||
+      extended.claim !== undefined ||
       failbackAt !== undefined ||
       (isActive &&
         isRunning(world.machines[other(who)]) &&

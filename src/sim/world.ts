@@ -10,7 +10,7 @@
  *
  * A World is data, copied before it is changed; `trace`, when there is one, collects what happens (trace.ts).
  */
-import { after, equalBytes, type Instant, instant, type Milliseconds } from '../base/index.ts';
+import { after, type Instant, instant, ip, type Milliseconds } from '../base/index.ts';
 import {
   type Effect,
   type FailoverSettings,
@@ -22,8 +22,8 @@ import {
   wakeAt,
 } from '../core/index.ts';
 import type { Node, PathName } from '../model/index.ts';
-import { decodeHeartbeat, encodeHeartbeat } from '../wire/index.ts';
-import { judgeActivation, judgeWord, type Property } from './properties.ts';
+import { decodeHeartbeat, decodeTrailer, type Trailer } from '../wire/index.ts';
+import { judgeActivation, judgeStopped, type Property } from './properties.ts';
 import type { TraceEvent, TraceRecord } from './trace.ts';
 
 /** `frozen`: the process stands still, its socket fills, its kernel answers. `paused`: the whole machine, cut off. */
@@ -35,7 +35,7 @@ export const BOTH = [0, 1] as const;
 export const NODES: readonly [Node, Node] = ['primary', 'backup'];
 export const NOBODY = 2;
 
-export type Queued = { readonly path: 0 | 1; readonly word: number };
+export type Queued = { readonly path: 0 | 1; readonly bytes: Uint8Array };
 
 type Pending = {
   readonly wish: number;
@@ -54,6 +54,10 @@ export type Machine = {
   pending: Pending | undefined;
   /** The pending wish takes until the next instant. */
   isKernelSlow: boolean;
+  /** The kernel's lease ends here, by this machine's clock; undefined: none was acquired. */
+  leaseUntil: Instant | undefined;
+  /** Names the life of its process: two more for each, even for the primary, odd for the backup. */
+  incarnation: number;
   hasLink: boolean;
   /** What arrived while it was frozen, oldest first. */
   socket: readonly Queued[];
@@ -75,7 +79,7 @@ export type World = {
   now: Milliseconds;
   machines: readonly [Machine, Machine];
   /** Datagrams under way by channel: 2 * sender + path. */
-  channels: readonly (readonly number[])[];
+  channels: readonly (readonly Uint8Array[])[];
   /** Bits by channel: its first datagram takes until the next instant. */
   held: number;
   /** Bits by channel: nothing passes. */
@@ -119,6 +123,8 @@ export function darkWorld(segment: Segment): World {
     holds: false,
     pending: undefined,
     isKernelSlow: false,
+    leaseUntil: undefined,
+    incarnation: who,
     hasLink: true,
     socket: [],
     unfinished: [],
@@ -184,10 +190,20 @@ export function hasPath(world: World, from: Who): boolean {
   });
 }
 
+/** The kernel's gate is open: its lease lives, or it keeps none. */
+export function isLeased({ core, leaseUntil, clock }: Machine): boolean {
+  const leaseMs = leaseMsOf(core);
+  return leaseMs === 0 || (leaseUntil !== undefined && leaseUntil > clock);
+}
+
+function leaseMsOf({ settings }: FailoverState): Milliseconds {
+  return settings.dialect === 'auto' ? (settings.extended?.leaseMs ?? 0) : 0;
+}
+
 /** The kernel of this machine answers the router when asked. */
 export function isAnswering(machine: Machine): boolean {
   const isUp = machine.life !== 'off' && machine.life !== 'paused';
-  return machine.holds && machine.hasLink && isUp;
+  return machine.holds && machine.hasLink && isUp && isLeased(machine);
 }
 
 export function isDue(machine: Machine): boolean {
@@ -214,11 +230,11 @@ export function turn(world: World, who: Who, queued: Queued | undefined, limit?:
 export function hear(world: World, who: Who, queued: Queued, limit?: number): void {
   const machine = world.machines[who];
   const path = PATHS[queued.path];
+  const { bytes } = queued;
   const from = world.segment.settings[who].paths[queued.path]?.partner;
-  const bytes = WORDS[queued.word];
-  if (from === undefined || bytes === undefined) return;
+  if (from === undefined) return;
   machine.listenedMs = 0;
-  note(world, who, { kind: 'hear', word: wordName(queued.word), path });
+  if (world.trace) note(world, who, { kind: 'hear', word: wordName(bytes), path });
   feed(world, who, { kind: 'datagram', now: machine.clock, path, from, bytes }, limit);
 }
 
@@ -232,6 +248,13 @@ export function feed(world: World, who: Who, input: Input, limit?: number): void
   perform(world, who, move.effects, limit);
 }
 
+const INTERRUPTIBLE: ReadonlySet<Effect['kind']> = new Set([
+  'send',
+  'converge',
+  'announce',
+  'extend-lease',
+]);
+
 export function perform(
   world: World,
   who: Who,
@@ -242,7 +265,7 @@ export function perform(
   for (let index = 0; index < effects.length; index++) {
     const effect = effects[index];
     if (effect === undefined) continue;
-    if (effect.kind === 'send' || effect.kind === 'converge' || effect.kind === 'announce') {
+    if (INTERRUPTIBLE.has(effect.kind)) {
       if (world.turnEffects >= limit) {
         machine.unfinished = effects.slice(index);
         return;
@@ -257,15 +280,19 @@ function carryOut(world: World, who: Who, effect: Effect): void {
   const machine = world.machines[who];
   switch (effect.kind) {
     case 'send':
-      send(world, who, effect.path === 'private' ? 1 : 0, wordOf(effect.bytes));
+      send(world, who, effect.path === 'private' ? 1 : 0, effect.bytes);
       return;
     case 'converge':
       machine.pending = { wish: effect.wish, role: effect.role, isDone: false };
+      openGate(machine, effect.role);
       machine.isKernelSlow = false;
       return;
     case 'announce':
       machine.frames = [...machine.frames, effect.owner === 'own' ? who : other(who)];
       if (effect.owner === 'own') machine.announced += effect.forms.length;
+      return;
+    case 'extend-lease':
+      extendLease(world, who);
       return;
     case 'exit':
       machine.life = 'stopped';
@@ -281,26 +308,44 @@ function carryOut(world: World, who: Who, effect: Effect): void {
   }
 }
 
-function send(world: World, who: Who, path: 0 | 1, word: number): void {
+/** Gate first, then the address: raised under a lease, lowered behind a closed gate. */
+function openGate(machine: Machine, role: 'active' | 'standby'): void {
+  const leaseMs = leaseMsOf(machine.core);
+  const isOpened = role === 'active' && leaseMs > 0;
+  machine.leaseUntil = isOpened ? after(machine.clock, leaseMs) : undefined;
+}
+
+/** A living lease is extended, a dead one stays dead. */
+function extendLease(world: World, who: Who): void {
+  const machine = world.machines[who];
+  if (isLeased(machine)) {
+    machine.leaseUntil = after(machine.clock, leaseMsOf(machine.core));
+  } else {
+    feed(world, who, { kind: 'lease', now: machine.clock, isAlive: false });
+  }
+}
+
+function send(world: World, who: Who, path: 0 | 1, bytes: Uint8Array): void {
   const channel = who * 2 + path;
-  judgeWord(world, who, wordName(word));
-  note(world, who, { kind: 'send', word: wordName(word), path: PATHS[path] });
+  const word = world.trace === undefined ? '' : wordName(bytes);
+  if (bytes[0] === STOPPED) judgeStopped(world, who);
+  note(world, who, { kind: 'send', word, path: PATHS[path] });
   if (!isOpen(world, channel)) {
-    note(world, who, { kind: 'lose', word: wordName(word), path: PATHS[path] });
+    note(world, who, { kind: 'lose', word, path: PATHS[path] });
     return;
   }
   world.channels = world.channels.map((words, index) =>
-    index === channel ? [...words, word] : words,
+    index === channel ? [...words, bytes] : words,
   );
 }
 
 /** Takes the first datagram out of a channel. */
 export function takeDatagram(world: World, channel: number): Queued {
-  const word = world.channels[channel]?.[0] ?? 0;
+  const bytes = world.channels[channel]?.[0] ?? new Uint8Array(0);
   world.channels = world.channels.map((words, index) =>
     index === channel ? words.slice(1) : words,
   );
-  return { path: (channel & 1) === 0 ? 0 : 1, word };
+  return { path: (channel & 1) === 0 ? 0 : 1, bytes };
 }
 
 /** The first datagram of a channel arrives: read by a running director, queued by a frozen one's socket. */
@@ -310,11 +355,11 @@ export function deliver(world: World, channel: number, limit?: number): void {
   const machine = world.machines[who];
   const path = PATHS[queued.path];
   if (!isOpen(world, channel)) {
-    note(world, other(who), { kind: 'lose', word: wordName(queued.word), path });
+    note(world, other(who), { kind: 'lose', word: wordName(queued.bytes), path });
   } else if (machine.life === 'frozen') {
     if (machine.socket.length >= world.segment.socketSize) return;
     machine.socket = [...machine.socket, queued];
-    note(world, who, { kind: 'queue', word: wordName(queued.word), path });
+    note(world, who, { kind: 'queue', word: wordName(queued.bytes), path });
   } else {
     turn(world, who, queued, limit);
   }
@@ -365,8 +410,17 @@ export function start(world: World, who: Who): void {
   machine.socket = [];
   machine.unfinished = [];
   machine.listenedMs = 0;
-  machine.core = initialState(world.segment.settings[who], machine.clock, world.segment.broken);
-  feed(world, who, { kind: 'start', now: machine.clock, isForcedActive: false });
+  machine.incarnation += 2;
+  const settings = world.segment.settings[who];
+  const { extended } = settings;
+  const own =
+    extended === undefined
+      ? settings
+      : { ...settings, extended: { ...extended, incarnation: machine.incarnation } };
+  machine.core = initialState(own, machine.clock, world.segment.broken);
+  const hasLiveLease = machine.leaseUntil !== undefined && isLeased(machine);
+  if (hasLiveLease) extendLease(world, who);
+  feed(world, who, { kind: 'start', now: machine.clock, isForcedActive: false, hasLiveLease });
   if (!machine.hasLink) feed(world, who, { kind: 'links', now: machine.clock, down: ['public'] });
 }
 
@@ -383,24 +437,31 @@ export function advance(world: World): void {
   }
 }
 
-/** Words are small numbers in a world; `WORDS` has their bytes. */
-const WORDS: Uint8Array[] = [encodeHeartbeat('running'), encodeHeartbeat('stopped')];
+/** First byte of STOPPED, the word of everybody who is not active. */
+const STOPPED = 0xbd;
 
-export function wordOf(bytes: Uint8Array): number {
-  const known = WORDS.findIndex((word) => equalBytes(word, bytes));
-  return known >= 0 ? known : WORDS.push(bytes) - 1;
+/** RUNNING, STOPPED, or what the trailer says more exactly. */
+export function wordName(bytes: Uint8Array): string {
+  const trailer = trailerOf(bytes);
+  if (trailer?.role === 'claim') return 'CLAIM';
+  const decoded = decodeHeartbeat(bytes);
+  return decoded.ok ? decoded.value.kind.toUpperCase() : '?';
 }
 
-const NAMES: string[] = [];
+const trailers = new WeakMap<Uint8Array, Trailer>();
 
-export function wordName(word: number): string {
-  const known = NAMES[word];
+/** The trailer of a heartbeat of the extended dialect; undefined: there is none. */
+export function trailerOf(bytes: Uint8Array): Trailer | undefined {
+  if (bytes.length <= 4) return undefined;
+  const known = trailers.get(bytes);
   if (known !== undefined) return known;
-  const decoded = decodeHeartbeat(WORDS[word] ?? new Uint8Array(0));
-  const name = decoded.ok ? decoded.value.kind.toUpperCase() : '?';
-  NAMES[word] = name;
-  return name;
+  const decoded = decodeTrailer(bytes, ANY_ROUTE, []);
+  if (decoded.ok) trailers.set(bytes, decoded.value);
+  return decoded.ok ? decoded.value : undefined;
 }
+
+/** Without keys the route is not looked at. */
+const ANY_ROUTE = { from: ip('0.0.0.0'), to: ip('0.0.0.0') };
 
 export function note(world: World, who: Who, event: TraceEvent): void {
   world.trace?.push({ at: world.now, node: NODES[who], ...event });
