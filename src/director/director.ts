@@ -172,17 +172,13 @@ export class Director {
       spawner.close();
       return plane;
     }
-    let server: Server;
-    try {
-      claim(this.#directory);
-      server = await this.#serve();
-    } catch (error) {
-      leave(this.#directory);
+    const server = await this.#moveIn();
+    if (!server.ok) {
       spawner.close();
-      return err(`run directory ${this.#directory.path}: ${systemErrorText(error)}`);
+      return server;
     }
     this.#living = {
-      server,
+      server: server.value,
       spawner,
       services: this.#makeServices(spawner, plane.value),
       hooks: new Hooks(spawner, hookCommands(this.#current.settings), this.#terminal.log),
@@ -191,6 +187,19 @@ export class Director {
       routes: setInterval(() => this.#lookAtGateways(), ROUTES_MS),
     };
     return ok(undefined);
+  }
+
+  /** Claims the run directory and listens there. */
+  async #moveIn(): Promise<Result<Server, string>> {
+    let isOurs = false;
+    try {
+      claim(this.#directory);
+      isOurs = true;
+      return ok(await this.#serve());
+    } catch (error) {
+      if (isOurs) leave(this.#directory);
+      return err(`run directory ${this.#directory.path}: ${systemErrorText(error)}`);
+    }
   }
 
   async #openPlane(spawner: Spawner): Promise<Result<ChosenPlane, string>> {

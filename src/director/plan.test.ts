@@ -72,6 +72,18 @@ describe('refused before anything is touched, in one sentence', () => {
       'lvs.cf: no local address matches primary 198.51.100.11 or backup 198.51.100.12',
     ],
     [
+      'a deadtime that leaves no lease worth having',
+      decide(settings({ keepalive_ms: '10', deadtime_ms: '30' }), here),
+      'lvs.cf: deadtime (30 ms) with keepalive 10 ms is too tight: it leaves a lease of 4 ms, ' +
+        'and one late heartbeat would end it; at least 20 with these timers',
+    ],
+    [
+      'a lease shorter than two heartbeats',
+      decide(settings({ lease_ms: '500' }), here),
+      'lvs.cf: lease_ms 500 is too short: ' +
+        'one late heartbeat would end it; at least 2010 with these timers',
+    ],
+    [
       'a missing capability',
       decide(settings(), here, ['CAP_NET_ADMIN', 'CAP_NET_RAW']),
       'CAP_NET_ADMIN and CAP_NET_RAW missing: run pulse as root, or grant it',

@@ -91,8 +91,8 @@ export function decideStart(input: {
   if (node === 'backup' && !settings.backupActive) {
     return err(`${file}: backup node marked inactive, exiting`);
   }
-  const tooLong = leaseTooLong(settings);
-  if (tooLong !== undefined) return err(tooLong);
+  const unfit = leaseTooLong(settings) ?? leaseTooShort(settings);
+  if (unfit !== undefined) return err(unfit);
   const life = identity && { identity, observed, gateways };
   return ok({ node, plan: pulsePlan(settings, node, life) });
 }
@@ -175,6 +175,8 @@ function whoIsAsked(segments: readonly Segment[]) {
 const SETTLE_MS: Milliseconds = 20;
 /** Jitter of the renewal, and one jiffy of the slowest kernel (HZ=100). */
 const LEASE_MARGIN_MS: Milliseconds = 20;
+/** A kernel ends a lease early by up to one. */
+const JIFFY_MS: Milliseconds = 10;
 /** Twice 500 ppm, the rate by which two clocks may differ. */
 const CLOCK_RATE = 0.001;
 
@@ -186,8 +188,16 @@ export function longestLeaseMs({
   keepaliveMs,
   deadtimeMs,
 }: Pick<Settings, 'keepaliveMs' | 'deadtimeMs'>): Milliseconds {
-  const intervalMs = Math.min(keepaliveMs, deadtimeMs / 6);
+  const intervalMs = renewalMs({ keepaliveMs, deadtimeMs });
   return Math.floor(deadtimeMs - intervalMs - LEASE_MARGIN_MS - CLOCK_RATE * deadtimeMs);
+}
+
+/** The interval of the extended dialect, at which a lease is extended. */
+function renewalMs({
+  keepaliveMs,
+  deadtimeMs,
+}: Pick<Settings, 'keepaliveMs' | 'deadtimeMs'>): Milliseconds {
+  return Math.min(keepaliveMs, deadtimeMs / 6);
 }
 
 function leaseTooLong(settings: Settings): string | undefined {
@@ -196,6 +206,21 @@ function leaseTooLong(settings: Settings): string | undefined {
   if (leaseMs === undefined || leaseMs <= longestMs) return undefined;
   const why = 'the partner would take over while the lease still lives';
   return `${file}: lease_ms ${leaseMs} is too long: ${why}; at most ${longestMs} with these timers`;
+}
+
+/** A lease that one late tick ends makes an owner that gives up and claims again for ever. */
+function leaseTooShort(settings: Settings): string | undefined {
+  const { leaseMs, file, keepaliveMs, deadtimeMs, dialect, backupActive, backup } = settings;
+  if (dialect !== 'auto' || !backupActive || backup === undefined) return undefined;
+  const shortestMs = Math.ceil(2 * renewalMs(settings)) + JIFFY_MS;
+  const lease = leaseMs ?? longestLeaseMs(settings);
+  if (lease >= shortestMs) return undefined;
+  const why = `one late heartbeat would end it; at least ${shortestMs} with these timers`;
+  if (leaseMs !== undefined) return `${file}: lease_ms ${leaseMs} is too short: ${why}`;
+  return (
+    `${file}: deadtime (${deadtimeMs} ms) with keepalive ${keepaliveMs} ms is too tight: ` +
+    `it leaves a lease of ${Math.max(0, lease)} ms, and ${why}`
+  );
 }
 
 function extendedSettings(

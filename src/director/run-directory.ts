@@ -5,9 +5,9 @@
  * frozen one, and refuses for one that is gone, whatever number the pid file carries. Rejected: believing the pid
  * file (numbers are reused), and locks (Node has none without another dependency).
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Milliseconds } from '../base/index.ts';
 
 export const DEFAULT_RUN_DIRECTORY = '/run/piranha';
@@ -52,12 +52,19 @@ export function isHeld(directory: RunDirectory): Promise<boolean> {
 
 /** Makes the directory ours. Call only after `isHeld` said no. Throws what the file system says. */
 export function claim(directory: RunDirectory): void {
-  mkdirSync(directory.path, { recursive: true, mode: 0o755 });
+  makeDirectory(directory.path);
   rmSync(directory.socket, { force: true });
   writeFileSync(directory.pidFile, `${process.pid}\n`, { mode: 0o644 });
 }
 
-/** Leaves nothing behind but the directory. */
+/** With its parents. Not mkdir's own `recursive`: below /proc that tries for ever (Node 24). */
+function makeDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  if (dirname(path) !== path) makeDirectory(dirname(path));
+  mkdirSync(path, { mode: 0o755 });
+}
+
+/** Leaves nothing behind but the directory. Throws what the file system says. */
 export function leave(directory: RunDirectory): void {
   rmSync(directory.pidFile, { force: true });
   rmSync(directory.socket, { force: true });

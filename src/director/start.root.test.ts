@@ -103,6 +103,16 @@ describe('refused in one sentence, exit 1, nothing touched', () => {
     assert.equal(existsSync(join(bed.directory, 'other')), false);
   });
 
+  for (const path of ['/proc/piranha', '/etc/passwd']) {
+    test(`a run directory that cannot be made: ${path}`, () => {
+      bed.configure(alone());
+      const { status, stderr } = run(PULSE, '-n', '-c', bed.configFile, '--run-dir', path);
+      assert.equal(status, 1);
+      assert.match(stderr, new RegExp(`^pulse: run directory ${path}: .*\\(E[A-Z]+\\)\n$`));
+      assert.equal(holdsVip(), false);
+    });
+  }
+
   test('a second instance is told the pid of the first', async () => {
     bed.configure(waiting());
     const first = bed.pulse();
