@@ -7,7 +7,7 @@
  * the last one. Rejected: writing everything all the time. What matters is around a change, and a disk full of heartbeats
  * hides it.
  */
-import { mkdirSync, readdirSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { elapsedMs, type Instant, type Milliseconds } from '../base/index.ts';
 import { type CoreRecord, encodeRecord, type RecordHeader } from '../core/index.ts';
@@ -106,7 +106,7 @@ export class Recorder {
     const lines = [encodeRecord(header), ...this.#ring.slice(start).map(({ text }) => text)];
     const name = `${writtenAt.replace(/[-:]|\.\d+/g, '')}-${++this.#written}.jsonl`;
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
       const path = join(directory, name);
       writeFileSync(`${path}.new`, `${lines.join('\n')}\n`, { mode: 0o600 });
       renameSync(`${path}.new`, path);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { ip as address, concatBytes } from '../base/index.ts';
+import { ip as address, concatBytes, mac } from '../base/index.ts';
+import { encodeEchoFrame } from '../wire/index.ts';
 import { enterNamespace, ip } from './enter-namespace.ts';
 import { SO_MARK, SOL_SOCKET } from './linux.ts';
 import { native } from './native.ts';
@@ -81,6 +82,55 @@ test('a socket hears only what it was opened for', () => {
   assert.deepEqual(arp.receive(), [ARP, ARP]);
   assert.deepEqual(neighbours.receive(), [ARP, solicitation, advertisement, ARP]);
   for (const socket of [nothing, arp, neighbours]) socket.close();
+});
+
+test('a witness hears echo replies with its identifier beside ARP and neighbour discovery', () => {
+  const echo = (family: 4 | 6, kind: 'request' | 'reply', identifier: number) => {
+    const four = { sourceIp: address('198.51.100.1'), destinationIp: address('198.51.100.100') };
+    const six = { sourceIp: address('fd77::1'), destinationIp: address('fd77::100') };
+    return encodeEchoFrame({
+      ...(family === 4 ? four : six),
+      kind,
+      identifier,
+      sequence: 3,
+      data: new Uint8Array(24),
+      hopLimit: 64,
+      source: mac('02:00:00:00:00:11'),
+      destination: mac('02:00:00:00:00:12'),
+    });
+  };
+  /** Six words of header: an option of four bytes, NOP NOP NOP END. */
+  const withOption = (frame: Uint8Array): Uint8Array => {
+    const head = frame.slice(0, 34);
+    head[14] = 0x46;
+    return concatBytes(head, Uint8Array.of(1, 1, 1, 0), frame.subarray(34));
+  };
+  const fragment = echo(4, 'reply', 77).slice();
+  fragment[21] = 1;
+  const wanted = [
+    ARP,
+    ipv6(58, 135),
+    ipv6(58, 136),
+    echo(4, 'reply', 77),
+    withOption(echo(4, 'reply', 77)),
+    echo(6, 'reply', 77),
+  ];
+  const others = [
+    echo(4, 'reply', 78),
+    echo(4, 'request', 77),
+    withOption(echo(4, 'reply', 78)),
+    fragment,
+    echo(6, 'reply', 78),
+    echo(6, 'request', 77),
+    frame(0x0800, [0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17]),
+    ipv6(17, 129),
+    frame(0x88cc),
+  ];
+  const opened = openPacketSocket({ index: index('right'), hears: 'answers', echoIdentifier: 77 });
+  assert.ok(opened.ok);
+  sendAll([...wanted, ...others]);
+  assert.deepEqual(opened.value.receive(), wanted);
+  opened.value.close();
 });
 
 test('frames wait in order, and are taken as many at a time as wanted', () => {
