@@ -125,7 +125,9 @@ export function refusalText(operation: TableOperation, error: PortError, plan: P
   const name = service === undefined ? serviceKeyText(key) : `virtual ${service.name}`;
   const why = `${refusalWords(operation, error)}`;
   const { what, origin } = refused(operation, error, service);
-  return `${place(origin)}kernel refused ${what} for ${name}: ${why}`;
+  const who = error.code === 'unsupported' ? 'the data plane' : 'kernel';
+  const whom = what === 'the service' ? name : `${what} for ${name}`;
+  return `${place(origin)}${who} refused ${whom}: ${why}`;
 }
 
 function refused(
@@ -133,7 +135,7 @@ function refused(
   { code }: PortError,
   service: ServicePlan | undefined,
 ): { readonly what: string; readonly origin: Origin | undefined } {
-  if ('destination' in operation) {
+  if ('destination' in operation && code !== 'unsupported') {
     const { destination } = operation;
     const server = service?.servers.find(({ row }) => rowText(row) === rowText(destination));
     const verb = operation.kind === 'delete-destination' ? 'the removal of ' : '';
@@ -143,9 +145,8 @@ function refused(
   }
   const origin = service?.origin;
   if (operation.kind === 'delete-service') return { what: 'the removal', origin };
-  const isScheduler = code === 'ENOENT' || code === 'unsupported';
-  const what = isScheduler ? `scheduler "${operation.service.scheduler}"` : 'the service';
-  return { what, origin };
+  if (code !== 'ENOENT' || !('service' in operation)) return { what: 'the service', origin };
+  return { what: `scheduler "${operation.service.scheduler}"`, origin };
 }
 
 function refusalWords(operation: TableOperation, { code, kernelText }: PortError): string {

@@ -154,7 +154,8 @@ export class TableKeeper {
       const isNews = this.#refused.get(text)?.code !== error.code;
       this.#refused.set(text, { code: error.code, retryAt: after(now, RETRY_MS) });
       if (isNews && !lost.has(key)) told.push({ operation, error });
-      if (operation.kind === 'add-service') lost.add(key);
+      // One sentence says it for all servers of a service.
+      if (operation.kind === 'add-service' || error.code === 'unsupported') lost.add(key);
     }
     if (told.length > 0) this.#options.events.onRefused(told);
   }

@@ -1,12 +1,337 @@
-/** Placeholder of this minute. */
-import { err, type Result } from '../base/index.ts';
-import type { PortError } from '../model/index.ts';
+/**
+ * The nftables data plane: the Linux twin of `TablePort` for kernels without IPVS (wire/nft-services.ts says how).
+ *
+ * A write is one transaction of the field's own tool, `nft -f`, run by the spawner; the script is a file of the run
+ * directory (0600), because a spawned program has no input. nft cannot be asked for the rows it was made from, so they
+ * are kept here and beside the script, and a look compares the digest that the kernel carries: equal, the rows stand;
+ * anything else, nothing does. So a restarted director adopts, and `nft flush ruleset` is repaired.
+ *
+ * Direct routing needs the servers' link-layer addresses: from the kernel's neighbour entries, which every check
+ * renews; a server that has none yet is asked with one datagram. Counters are not kept: they stay zero.
+ */
+import { createHash } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { accessSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { err, fromUtf8, type IpAddress, ipFamily, ok, type Result } from '../base/index.ts';
+import {
+  type DestinationRow,
+  endpointText,
+  type PortError,
+  type ServiceEntry,
+  type ServiceRow,
+  type ServiceTable,
+  serviceKeyText,
+  type TableOperation,
+} from '../model/index.ts';
+import {
+  buildNftServices,
+  decodeRtnl,
+  encodeNeighbourDump,
+  type IpvsCounters,
+  NFT_SERVICES_TABLE,
+  type NftObject,
+  nftRefusal,
+  nftRemoval,
+  nftScript,
+  type ServerPlace,
+} from '../wire/index.ts';
+import { openAddressPort } from './addresses.ts';
 import { portError } from './errno.ts';
-import type { Spawner, TablePort } from './types.ts';
+import { openNetlinkSocket } from './netlink-socket.ts';
+import type { AddressPort, NetlinkSocket, ObservedService, Spawner, TablePort } from './types.ts';
 
+const LIMIT_MS = 10_000;
+const MAX_OUTPUT = 4096;
+const PROGRAMS = ['/usr/sbin/nft', '/sbin/nft', '/usr/bin/nft'];
+const DISCARD_PORT = 9;
+const ANSWER_MS = 200;
+const LOOPBACK = 'lo';
+/** nft 1.0.6 cannot list two families in one script. */
+const LOOK = '"$0" list chain inet "$1" about && exec "$0" list chain netdev "$1" about';
+
+type NftPorts = {
+  readonly spawner: Spawner;
+  readonly program: string;
+  readonly directory: string;
+  readonly addresses: AddressPort;
+  readonly netlink: NetlinkSocket;
+};
+
+/** What a life hands to the next one. */
+type Kept = {
+  readonly digest: string;
+  readonly table: ServiceTable;
+  readonly objects: readonly NftObject[];
+};
+const NOTHING: Kept = { digest: '', table: [], objects: [] };
+
+/** ENOENT without the tool, its own words when the kernel takes none of it. */
 export async function openNftPlane(
-  _spawner: Spawner,
-  _directory: string,
-): Promise<Result<TablePort, PortError>> {
-  return err(portError('run', 'nft', 'ENOENT'));
+  spawner: Spawner,
+  directory: string,
+): Promise<Result<NftPlane, PortError>> {
+  const program = PROGRAMS.find(isThere);
+  if (program === undefined) return err(portError('run', 'nft', 'ENOENT'));
+  const addresses = openAddressPort();
+  if (!addresses.ok) return addresses;
+  const netlink = openNetlinkSocket({ family: 'route' });
+  if (!netlink.ok) {
+    addresses.value.close();
+    return netlink;
+  }
+  const plane = new NftPlane({
+    spawner,
+    program,
+    directory,
+    addresses: addresses.value,
+    netlink: netlink.value,
+  });
+  const listed = await plane.run('list tables', 'list tables');
+  if (listed.ok) return ok(plane);
+  plane.close();
+  return listed;
+}
+
+export class NftPlane implements TablePort {
+  readonly plane = 'nftables';
+  readonly #ports: NftPorts;
+  readonly #places = new Map<IpAddress, ServerPlace>();
+  #devices: readonly string[] = [];
+  #kept: Kept;
+  #stands = false;
+
+  constructor(ports: NftPorts) {
+    this.#ports = ports;
+    this.#kept = readKept(this.#file('json'));
+  }
+
+  async observe(): Promise<Result<readonly ObservedService[], PortError>> {
+    this.#look();
+    const { table } = this.#kept;
+    const listed = await this.#sh('look', LOOK, NFT_SERVICES_TABLE);
+    const wanted = `"${digestOf(this.#build(table))}"`;
+    this.#stands = listed.ok && listed.value.split(wanted).length === 3;
+    return ok(this.#stands ? table.map(observedOf) : []);
+  }
+
+  async apply(operations: readonly TableOperation[]): Promise<readonly (PortError | undefined)[]> {
+    const table = new Map<string, ServiceEntry>();
+    for (const entry of this.#stands ? this.#kept.table : []) {
+      table.set(serviceKeyText(entry.service.key), entry);
+    }
+    const results: (PortError | undefined)[] = [];
+    for (const operation of operations) results.push(await this.#change(table, operation));
+    const refused = await this.#install([...table.values()]);
+    return refused === undefined ? results : operations.map(() => refused);
+  }
+
+  close(): void {
+    this.#ports.addresses.close();
+    this.#ports.netlink.close();
+  }
+
+  /** One nft script to its end; the error has nft's first line. */
+  async run(operation: string, script: string): Promise<Result<string, PortError>> {
+    const file = this.#file('nft');
+    try {
+      writeFileSync(file, script, { mode: 0o600 });
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : 'EIO';
+      return err(portError('write', file, code));
+    }
+    return this.#sh(operation, 'exec "$0" -f "$1"', file);
+  }
+
+  /** A shell for one thing: nft says what is wrong on standard error, and the spawner keeps standard output. */
+  async #sh(operation: string, text: string, word: string): Promise<Result<string, PortError>> {
+    const { spawner, program } = this.#ports;
+    const argv = ['/bin/sh', '-c', `exec 2>&1; ${text}`, program, word];
+    const outcome = await spawner.run({ argv, timeoutMs: LIMIT_MS, maxOutput: MAX_OUTPUT });
+    if (outcome.kind === 'failed') return err(outcome.error);
+    const output = fromUtf8(outcome.output);
+    if (outcome.kind === 'exited' && outcome.status === 0) return ok(output);
+    const [line = ''] = output.split('\n');
+    const said = line.replace(/^.*?Error: /, '');
+    return err(portError(operation, 'nftables', 'nft-refused', said === '' ? outcome.kind : said));
+  }
+
+  async #change(
+    table: Map<string, ServiceEntry>,
+    operation: TableOperation,
+  ): Promise<PortError | undefined> {
+    const key = serviceKeyText('service' in operation ? operation.service.key : operation.key);
+    const entry = table.get(key);
+    if (operation.kind === 'delete-service') {
+      table.delete(key);
+      return undefined;
+    }
+    if ('service' in operation) {
+      // What cannot be carried is refused with its servers: a service without any carries nothing.
+      table.set(key, { service: operation.service, destinations: entry?.destinations ?? [] });
+      return undefined;
+    }
+    if (entry === undefined) return portError(operation.kind, key, 'ESRCH');
+    const { destination } = operation;
+    const others = entry.destinations.filter((row) => rowText(row) !== rowText(destination));
+    if (operation.kind === 'delete-destination') {
+      table.set(key, { ...entry, destinations: others });
+      return undefined;
+    }
+    const refusal = refusalOf(entry.service, destination.method);
+    if (refusal !== undefined) return portError(operation.kind, key, 'unsupported', refusal);
+    if (destination.method === 'direct' && !(await this.#find(destination.address))) {
+      const text = `nobody answers for ${destination.address} on a link of this machine`;
+      return portError(operation.kind, key, 'no-neighbour', text);
+    }
+    const at = entry.destinations.findIndex((row) => rowText(row) === rowText(destination));
+    const destinations =
+      at < 0 ? [...others, destination] : entry.destinations.with(at, destination);
+    table.set(key, { ...entry, destinations });
+    return undefined;
+  }
+
+  async #install(table: ServiceTable): Promise<PortError | undefined> {
+    const built = this.#build(table);
+    const digest = digestOf(built);
+    const names = new Set(built.objects.map(objectText));
+    const stale = this.#stands
+      ? this.#kept.objects.filter((object) => !names.has(objectText(object)))
+      : [];
+    const isEmpty = table.length === 0;
+    const text = isEmpty ? nftRemoval() : nftScript(built, stale, digest);
+    // What is not as we know it is made anew from nothing.
+    const hasMoved = stale.some(({ name }) => name === 'in');
+    const isKnown = (this.#stands && !hasMoved) || isEmpty;
+    const whole = isKnown ? text : `${nftRemoval()}${nftScript(built, [], digest)}`;
+    const installed = await this.run('write', whole);
+    if (!installed.ok) return installed.error;
+    this.#kept = { digest, table, objects: built.objects };
+    this.#stands = !isEmpty;
+    writeFileSync(this.#file('json'), `${JSON.stringify(this.#kept)}\n`, { mode: 0o600 });
+    return undefined;
+  }
+
+  #build(table: ServiceTable) {
+    return buildNftServices(table, this.#places, this.#devices);
+  }
+
+  /** True when it is known where this server is; asks it when it is not. */
+  async #find(address: IpAddress): Promise<boolean> {
+    if (this.#places.has(address)) return true;
+    const socket = createSocket(ipFamily(address) === 4 ? 'udp4' : 'udp6');
+    await new Promise<void>((resolve) => {
+      socket.once('error', () => resolve());
+      socket.send('', DISCARD_PORT, address, () => resolve());
+    });
+    await sleep(ANSWER_MS);
+    socket.close();
+    this.#look();
+    return this.#places.has(address);
+  }
+
+  /** Devices with an address, and who is behind them. A neighbour that fell silent keeps its last place. */
+  #look(): void {
+    const observed = this.#ports.addresses.observe();
+    const answers = this.#ports.netlink.request([encodeNeighbourDump()]);
+    if (!observed.ok || !answers.ok) return;
+    const { links, rows } = observed.value;
+    const used = new Set(rows.map(({ interfaceIndex }) => interfaceIndex));
+    const usable = links.filter(
+      ({ index, name, mac, isUp }) =>
+        used.has(index) && isUp && mac !== undefined && name !== LOOPBACK,
+    );
+    this.#devices = usable.map(({ name }) => name).sort();
+    for (const bytes of answers.value.flatMap(({ messages }) => messages)) {
+      const notice = decodeRtnl(bytes);
+      if (!notice.ok || notice.value.kind !== 'neighbour') continue;
+      const { address, mac, interfaceIndex } = notice.value.neighbour;
+      const link = usable.find(({ index }) => index === interfaceIndex);
+      if (mac === undefined || link?.mac === undefined) continue;
+      this.#places.set(address, { mac, device: link.name, ownMac: link.mac });
+    }
+  }
+
+  #file(kind: 'nft' | 'json'): string {
+    return join(this.#ports.directory, `nft-services.${kind}`);
+  }
+}
+
+function refusalOf(service: ServiceRow, method: DestinationRow['method']): string | undefined {
+  const { key, scheduler, persistentSeconds, persistencePrefixLength } = service;
+  const isIpv6 = key.kind === 'mark' ? key.family === 6 : ipFamily(key.address) === 6;
+  return nftRefusal({
+    scheduler,
+    method,
+    isMarked: key.kind === 'mark',
+    hasPersistenceMask: persistentSeconds > 0 && persistencePrefixLength < (isIpv6 ? 128 : 32),
+  });
+}
+
+function digestOf(built: ReturnType<typeof buildNftServices>): string {
+  return createHash('sha256').update(JSON.stringify(built)).digest('hex').slice(0, 32);
+}
+
+function readKept(file: string): Kept {
+  try {
+    const kept: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    return isKept(kept) ? kept : NOTHING;
+  } catch {
+    return NOTHING; // a first life, or a file cut short: everything is written anew
+  }
+}
+
+function isKept(value: unknown): value is Kept {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'digest' in value &&
+    'table' in value &&
+    'objects' in value
+  );
+}
+
+function isThere(path: string): boolean {
+  try {
+    accessSync(path);
+    return true;
+  } catch {
+    return false; // another place is tried
+  }
+}
+
+function observedOf({ service, destinations }: ServiceEntry): ObservedService {
+  return {
+    service,
+    counters: UNCOUNTED,
+    destinations: destinations.map((destination) => ({
+      destination,
+      activeConnections: 0,
+      inactiveConnections: 0,
+      persistentConnections: 0,
+      counters: UNCOUNTED,
+    })),
+  };
+}
+
+const UNCOUNTED: IpvsCounters = {
+  connections: 0,
+  inPackets: 0,
+  outPackets: 0,
+  inBytes: 0,
+  outBytes: 0,
+  connectionRate: 0,
+  inPacketRate: 0,
+  outPacketRate: 0,
+  inByteRate: 0,
+  outByteRate: 0,
+};
+
+function objectText({ family, kind, name, body }: NftObject): string {
+  return `${family} ${kind} ${name} ${body}`;
+}
+
+function rowText({ address, port }: DestinationRow): string {
+  return endpointText(address, port);
 }

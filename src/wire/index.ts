@@ -10,6 +10,7 @@ export { IPVS_FAMILY } from './ipvs-codes.ts';
 export * from './lease-gate.ts';
 export * from './ndp.ts';
 export * from './netlink.ts';
+export * from './nft-services.ts';
 export * from './nftables.ts';
 export * from './rtnl.ts';
 export * from './rtnl-answers.ts';
