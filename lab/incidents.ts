@@ -159,9 +159,9 @@ export const INCIDENTS = {
   },
   restart: {
     about: 'the active daemon is killed (kill -9) and started again at once',
-    flags: ['--dialect', 'auto', '--keepalive', '500', '--deadtime', '1500'],
-    // A start takes longer than the lease of faster timers lasts.
-    mustAnswer: (deadtimeMs) => deadtimeMs >= 1500,
+    flags: ['--dialect', 'auto', '--keepalive', '1000', '--deadtime', '3000'],
+    // A start takes 0.4 to 1 s: longer than the lease of faster timers lasts.
+    mustAnswer: (deadtimeMs) => deadtimeMs >= 3000,
     async play(scene) {
       scene.mark('killed');
       await scene.directors.kill('da');
