@@ -241,6 +241,13 @@ export const ARENAS: readonly Arena[] = [
     bounds: { delays: 1, isDoubleForbidden: true, horizon: 120 },
   },
   {
+    name: 'lost-memory',
+    about: 'extended dialect: a paused machine, and one that is killed and forgets',
+    segment: { steps: 2, isExtended: true },
+    bounds: { faults: 2, kinds: ['pause', 'kill'], horizon: 120 },
+    isDeep: true,
+  },
+  {
     name: 'two-claims',
     about: 'extended dialect: two of cut, freeze, kill, power, stop',
     segment: { steps: 2, isExtended: true },

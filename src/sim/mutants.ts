@@ -77,6 +77,7 @@ export const MUTANTS: readonly Mutant[] = [
     'stale-long',
     'R8: a partner that was active meanwhile is overlooked',
   ),
+  mutant('told-life', 'lost-memory', 'stale-long', 'R8: a partner that forgot is overlooked'),
   mutant('release-before-telling', 'links', 'told-too-early', 'STOPPED before the VIPs are gone'),
 ];
 
