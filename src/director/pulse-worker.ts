@@ -96,6 +96,12 @@ function run({ plan, shared, doorbellFd }: WorkerSetup): void {
   });
   const first = waitForWord(poller, doorbellFd, takeMessages);
   if (first.kind === 'begin') {
+    const { extended, paths } = plan.failover;
+    if (!lease.ok && paths.length > 0 && (extended?.leaseMs ?? 0) > 0) {
+      const why = portErrorText(lease.error);
+      const text = `no kernel lease, a frozen director would go on answering: ${why} (no-lease)`;
+      post({ kind: 'trouble', text });
+    }
     crank.begin(first.isForcedActive);
     while (crank.turn());
   }

@@ -16,7 +16,8 @@ import type {
 export type WitnessPlan = {
   readonly verify: Verify;
   readonly verifyHosts: readonly IpAddress[];
-  /** witness_hosts and the real servers. */
+  readonly witnessHosts: readonly IpAddress[];
+  /** The real servers. */
   readonly segmentHosts: readonly IpAddress[];
   readonly gateways: readonly Gateway[];
 };
@@ -31,6 +32,8 @@ export type Segment = {
   readonly witnesses: readonly IpAddress[];
   /** Asked from our own address whether they are there; the witnesses among them. */
   readonly neighbours: readonly IpAddress[];
+  /** witness_hosts that are on this segment: where there are any, nobody else's frames count. */
+  readonly judges: readonly IpAddress[];
 };
 
 /** Asked at most, on one segment. */
@@ -43,8 +46,8 @@ export function witnessPlan(
   const realServers = virtualServices
     .filter(({ isEnabled }) => isEnabled)
     .flatMap((service) => service.realServers.map(({ address }) => address));
-  const segmentHosts = [...new Set([...witnessHosts, ...realServers])];
-  return { verify, verifyHosts, segmentHosts, gateways };
+  const segmentHosts = [...new Set(realServers)];
+  return { verify, verifyHosts, witnessHosts, segmentHosts, gateways };
 }
 
 /** Devices without a link-layer address (tunnels, lo) have no neighbours to ask and are left out. */
@@ -71,9 +74,12 @@ export function segmentsOf(
       .filter((gateway) => gateway.interfaceIndex === index && !partners.includes(gateway.address))
       .map(({ address }) => address);
     const asked = { off: [], gateway: gateways, hosts: strangers(plan.verifyHosts) };
+    const judges = strangers(plan.witnessHosts);
     const hosts = strangers([...plan.verifyHosts, ...plan.segmentHosts]);
-    const neighbours = [...new Set([...gateways, ...hosts])].slice(0, MAX_NEIGHBOURS);
-    return [{ device: name, mac, own, vips: here, witnesses: asked[plan.verify], neighbours }];
+    const all = new Set([...judges, ...gateways, ...hosts]);
+    const neighbours = [...all].slice(0, MAX_NEIGHBOURS);
+    const witnesses = asked[plan.verify];
+    return [{ device: name, mac, own, vips: here, witnesses, neighbours, judges }];
   });
 }
 

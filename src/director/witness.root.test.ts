@@ -63,6 +63,18 @@ END`);
     assert.equal(placeOf(router, VIP), macOf(12));
   });
 
+  test('a gateway that appears later is asked from then on', async () => {
+    primary.run('ip', 'route', 'del', 'default');
+    segment.configure();
+    const pulse = segment.pulse('primary');
+    await pulse.says('partner dead: activating lvs');
+    assert.match(segment.status('primary'), /belief: nobody is asked .*before claim: off/);
+    primary.run('ip', 'route', 'add', 'default', 'via', '198.51.100.1');
+    const isAsked = () => /belief: asked \(gateway\).*claim: on/.test(segment.status('primary'));
+    await until(isAsked, 'the gateway to be asked', 15_000);
+    assert.equal(holds(primary), true);
+  });
+
   test('who believes nobody is told: no witness sends the VIP here', async () => {
     segment.configure();
     router.shell('echo 1 > /proc/sys/net/ipv4/icmp_echo_ignore_all');

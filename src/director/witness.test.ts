@@ -39,6 +39,7 @@ const NOW = instant(5000);
 const PLAN: WitnessPlan = {
   verify: 'gateway',
   verifyHosts: [],
+  witnessHosts: [],
   segmentHosts: [ip('198.51.100.21'), ip('203.0.113.9')],
   gateways: [{ interfaceIndex: 2, address: ROUTER }],
 };
@@ -289,6 +290,18 @@ describe('what is heard', () => {
     assert.equal(wire.length, 4);
     assert.equal(witness.nextAt, undefined);
   });
+});
+
+test('with witness_hosts on the segment, nobody else’s frames count', () => {
+  const judge = ip('198.51.100.50');
+  const { witness, wire, hear } = imagined([VIP], { ...PLAN, witnessHosts: [judge] });
+  witness.askSegment(NOW);
+  witness.send(NOW, () => false, false);
+  assert.equal(decodeArp(wire.at(1) ?? new Uint8Array()).ok, true);
+  const says = (senderIp: IpAddress) =>
+    encodeArpQuestion({ senderMac: ROUTER_MAC, senderIp, targetIp: OWN });
+  assert.deepEqual(hear([says(ROUTER)]), []);
+  assert.deepEqual(hear([says(judge)]), [{ kind: 'segment-heard', now: NOW }]);
 });
 
 describe('the pinned partner', () => {

@@ -180,9 +180,9 @@ export class Witness {
   /** What follows for the core from one thing heard: claims at once, answers with `takeAnswers`. */
   hear(heard: Heard, now: Instant, isActive: boolean): readonly Input[] {
     const inputs: Input[] = [];
-    const isHere = this.#segments.some(({ device }) => device === heard.link.name);
-    if (!isHere) return inputs;
-    if (this.#isListening) {
+    const here = this.#segments.find(({ device }) => device === heard.link.name);
+    if (here === undefined) return inputs;
+    if (this.#isListening && this.#isSignOfLife(heard, here)) {
       this.#isListening = false;
       this.#rollCall = undefined;
       inputs.push({ kind: 'segment-heard', now });
@@ -203,6 +203,12 @@ export class Witness {
     );
     this.#answers = new Map();
     return inputs;
+  }
+
+  /** Anybody's frame will do, unless the operator has named whose. */
+  #isSignOfLife(heard: Heard, { judges }: Segment): boolean {
+    if (this.#segments.every((segment) => segment.judges.length === 0)) return true;
+    return heard.kind === 'place' && judges.includes(heard.address);
   }
 
   #keepAnswer(heard: Extract<Heard, { kind: 'echo' }>, now: Instant): void {
