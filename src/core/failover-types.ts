@@ -76,7 +76,13 @@ export type Input =
       readonly refusal?: string;
     }
   /** Someone else removed addresses of ours and they were put back: announce them. */
-  | { readonly kind: 'repaired'; readonly now: Instant; readonly vips: readonly IpAddress[] }
+  | {
+      readonly kind: 'repaired';
+      readonly now: Instant;
+      readonly vips: readonly IpAddress[];
+      /** They could not be put back: the device is gone, or the kernel refuses. */
+      readonly refusal?: string;
+    }
   /** State of the heartbeat NICs changed: the paths whose own device has no link. */
   | { readonly kind: 'links'; readonly now: Instant; readonly down: readonly PathName[] }
   /** The virtual services (lvsd of old): `failed` is the C flag of 0.8.6. `wedged`: our own main thread is stuck. */

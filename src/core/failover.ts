@@ -118,7 +118,7 @@ export function step(state: FailoverState, input: Input): Move {
     case 'converged':
       return converged(woken, input.now, input.wish, input.refusal);
     case 'repaired':
-      return woken.state.isActive ? announce(woken, input.now, input.vips) : woken;
+      return repaired(woken, input);
     case 'links':
       return links(woken, input.now, input.down);
     case 'services':
@@ -261,13 +261,9 @@ function tick(move: Move, now: Instant): Move {
 }
 
 function converged(move: Move, now: Instant, number: number, refusal: string | undefined): Move {
-  const { wish, isActive, settings } = move.state;
+  const { wish, isActive } = move.state;
   if (number !== wish.number || wish.isConfirmed) return move;
-  if (isActive && refusal !== undefined) {
-    // With a partner, leave it to the partner; alone, try again after a deadtime.
-    const areServicesFailed = settings.paths.length > 0;
-    return release(change(move, { areServicesFailed }), now, 'kernel-refused', 'say-stopped');
-  }
+  if (isActive && refusal !== undefined) return giveUpRefused(move, now);
   const confirmed = change(move, { wish: { ...wish, isConfirmed: true } });
   // What is said from here on is said as a standby: an echo of it proves that the partner knows (R3).
   const done = isActive
@@ -285,6 +281,18 @@ function converged(move: Move, now: Instant, number: number, refusal: string | u
     default:
       return unreachable(wish.afterwards);
   }
+}
+
+/** Somebody took VIPs away: they are back and announced, or cannot be held here any more. */
+function repaired(move: Move, { now, vips, refusal }: Extract<Input, { kind: 'repaired' }>): Move {
+  if (!move.state.isActive) return move;
+  return refusal === undefined ? announce(move, now, vips) : giveUpRefused(move, now);
+}
+
+/** With a partner, leave it to the partner; alone, try again after a deadtime. */
+function giveUpRefused(move: Move, now: Instant): Move {
+  const areServicesFailed = move.state.settings.paths.length > 0;
+  return release(change(move, { areServicesFailed }), now, 'kernel-refused', 'say-stopped');
 }
 
 function witnessBelieves(move: Move, input: Extract<Input, { kind: 'believed' }>): Move {

@@ -22,7 +22,7 @@ const REPAIR_INTERVAL_MS = 100;
 export type Done =
   | { readonly kind: 'converged'; readonly wish: number; readonly refusal?: string }
   /** The VIPs that had to be raised again; none when only something was lowered. */
-  | { readonly kind: 'repaired'; readonly vips: readonly IpAddress[] };
+  | { readonly kind: 'repaired'; readonly vips: readonly IpAddress[]; readonly refusal?: string };
 
 type Task =
   | { readonly kind: 'converge'; readonly wish: number }
@@ -114,7 +114,7 @@ export class Converger {
       return undefined;
     }
     const { operations } = planned.value;
-    if (operations.length === 0) return undefined;
+    if (operations.length === 0) return this.#unrepairable();
     this.#queue = [...operations];
     this.#task = { kind: 'repair', vips: addedBy(operations) };
     return this.advance();
@@ -135,8 +135,15 @@ export class Converger {
     this.#task = undefined;
     const { refusal } = this;
     if (refusal === undefined) this.#former = [];
-    if (task.kind === 'repair') return { kind: 'repaired', vips: task.vips };
+    if (task.kind === 'repair')
+      return this.#unrepairable() ?? { kind: 'repaired', vips: task.vips };
     return { kind: 'converged', wish: task.wish, ...(refusal !== undefined && { refusal }) };
+  }
+
+  /** What the role asks for cannot be held: the device is gone, or the kernel refuses. */
+  #unrepairable(): Done | undefined {
+    const { refusal } = this;
+    return refusal === undefined ? undefined : { kind: 'repaired', vips: [], refusal };
   }
 
   /** `lvs.cf:31: kernel refused add address 198.51.100.100 on eth0: no such interface (ENODEV)`. */

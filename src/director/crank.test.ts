@@ -170,6 +170,23 @@ describe('the kernel, observed', () => {
     assert.equal(machine.frames.length > before, true);
   });
 
+  test('a VIP whose device is gone cannot be held: it is left to the partner, in words', () => {
+    const machine = takenOver();
+    const crank = machine.lastCrank;
+    machine.rows = machine.rows.filter(({ address }) => address !== VIP);
+    machine.links = machine.links.filter(({ name }) => name !== 'eth0');
+    machine.hasEvents = true;
+    machine.run(crank, 50);
+    const snapshot = report(machine, crank);
+    assert.equal(snapshot.role, 'fault');
+    assert.equal(snapshot.reason, 'kernel-refused');
+    assert.equal(kindOf(machine.sent.at(-1)?.bytes ?? RUNNING), 'stopped');
+    assert.match(
+      machine.toldOf('trouble').at(-1)?.text ?? '',
+      /lvs.cf:31: interface eth0 .* does not exist/,
+    );
+  });
+
   test('someone who removes it in a loop does not make us spin', () => {
     const machine = takenOver();
     const crank = machine.lastCrank;

@@ -328,6 +328,7 @@ export class Crank {
       this.#feed({ now: this.#now, ...done });
       return;
     }
+    if (done.refusal !== undefined) this.#feed({ now: this.#now, ...done });
     if (done.vips.length === 0) return;
     this.#counters.repaired += done.vips.length;
     this.#ports.post(done);
