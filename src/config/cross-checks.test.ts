@@ -204,3 +204,18 @@ test('a file that serves nothing is told so', () => {
   assert.deepEqual(codes(inVirtual('active = 1')), []);
   assert.deepEqual(codes(`service = fos\n${inVirtual('active = 1')}`), ['no-service']);
 });
+
+test('what the nftables data plane cannot do is an error when it is asked for by name', () => {
+  const service = (...lines: readonly string[]) =>
+    `virtual web {\nactive = 1\naddress = 10.9.9.9 eth0:1\n${lines.join('\n')}\n}\n`;
+  const nft = (network: string) => `${HEAD}dataplane = nftables\nnetwork = ${network}\n`;
+  judge([
+    [`${nft('direct')}${service('scheduler = wrr')}`, ...[]],
+    [`${nft('direct')}${service()}`, 'error 5 unsupported'],
+    [`${nft('direct')}${service('scheduler = lc')}`, 'error 8 unsupported'],
+    [`${nft('tunnel')}${service('scheduler = rr')}`, 'error 8 unsupported'],
+    [`${nft('direct')}${service('scheduler = rr', 'fwmark = 5')}`, 'error 8 unsupported'],
+    [`${nft('nat')}${service('scheduler = rr', 'fwmark = 5')}`, ...[]],
+    [`${HEAD}network = tunnel\n${service('scheduler = lc')}`, ...[]],
+  ]);
+});

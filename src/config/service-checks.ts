@@ -3,6 +3,7 @@
  * Errors and warnings as in cross-checks.ts.
  */
 import { type IpAddress, ipFamily } from '../base/index.ts';
+import { nftRefusal } from '../wire/index.ts';
 import { isUnspecified } from './address-values.ts';
 import type { GlobalDraft, ServerDraft, VirtualDraft } from './directives.ts';
 import { checkProcedure } from './probe-checks.ts';
@@ -23,6 +24,7 @@ function checkService(draft: VirtualDraft, global: GlobalDraft, problems: Proble
   checkProcedure(draft, problems);
   checkPorts(draft, problems);
   checkServers(draft, global, problems);
+  checkDataPlane(draft, global, problems);
   for (const key of draft.kind === 'virtual' ? ['start_cmd', 'stop_cmd'] : []) {
     if (!draft.places.has(key)) continue;
     problems.warning(
@@ -31,6 +33,21 @@ function checkService(draft: VirtualDraft, global: GlobalDraft, problems: Proble
       `\`${key}\` has no effect in a \`virtual\` section, only in a \`failover\` section`,
     );
   }
+}
+
+/** Only where nftables was asked for by name: `auto` may find a kernel with IPVS. */
+function checkDataPlane(draft: VirtualDraft, global: GlobalDraft, problems: ProblemList): void {
+  const isMeant = global.dataPlane === 'nftables' && draft.kind === 'virtual';
+  if (!isMeant || draft.isEnabled !== true) return;
+  const refusal = nftRefusal({
+    scheduler: draft.scheduler ?? 'wlc',
+    method: global.network ?? 'nat',
+    isMarked: (draft.firewallMark ?? 0) > 0,
+    hasPersistenceMask: (draft.persistent ?? 0) > 0 && draft.persistenceMask !== undefined,
+  });
+  if (refusal === undefined) return;
+  const place = draft.places.get('scheduler') ?? draft.place;
+  problems.error('unsupported', place, `\`${draft.kind} ${draft.name}\`: ${refusal}`);
 }
 
 function checkAddress(draft: VirtualDraft, problems: ProblemList): void {
