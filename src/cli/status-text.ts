@@ -53,13 +53,15 @@ function pairLines({ pair }: StatusDocument): readonly string[] {
     legacy: 'legacy (Piranha 0.8.6): no lease, no proof, no authentication',
     extended: 'extended',
   }[partner.dialect];
+  const partners = pair.speaks === 'legacy' ? '' : `; the partner's: ${words}`;
   const asked = witness.isAsked
     ? `asked (${witness.verify})`
     : `nobody is asked (${witness.verify})`;
-  const hears = witness.isHearing ? 'on' : 'off: there is nobody on the segment to ask';
+  const deafFor = pair.speaks === 'legacy' ? 'dialect = legacy' : 'nobody on the segment to ask';
+  const hears = witness.isHearing ? 'on' : `off: ${deafFor}`;
   return [
     ...(partner.role === undefined ? [] : [`  says    ${partnerWords(partner)}`]),
-    `DIALECT   ${pair.speaks}; the partner's: ${words}; heartbeats ${pair.isAuthenticated ? 'authenticated' : 'not authenticated'}`,
+    `DIALECT   ${pair.speaks}${partners}; heartbeats ${pair.isAuthenticated ? 'authenticated' : 'not authenticated'}`,
     `LEASE     ${lease === undefined ? 'none is kept' : leaseText(lease)}; epoch ${pair.epoch}`,
     `WITNESS   belief: ${asked}; hear before claim: ${hears}`,
   ];

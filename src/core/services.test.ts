@@ -348,6 +348,10 @@ test('a quorum with hysteresis is reached above, lost below, and its hooks run a
   assert.deepEqual(bench.probe('23').notes(), ['c 1 healthy', 'quorum true', 'hook up']);
 });
 
+test('a service without servers is a VIP: no word of a quorum', () => {
+  assert.deepEqual(new Bench().load(settings(section('web', '', []))).notes(), []);
+});
+
 test('load_monitor asks for loads, and they raise the weight of servers in full service', () => {
   const text = section('web', 'load_monitor = uptime', ['a 21 4']);
   const bench = new Bench()

@@ -288,15 +288,18 @@ function isTakenOut(override: Override | undefined): boolean {
   return override?.kind === 'drain' || override?.kind === 'disable';
 }
 
-/** Hysteresis only between the two: the first conclusion is drawn at the bare quorum, once every server has one. */
+/**
+ * Hysteresis only between the two: the first conclusion is drawn at the bare quorum, once every server has one.
+ * A service without servers has nothing to conclude: it is a VIP.
+ */
 function quorumOf(
-  { quorum: { weight, hysteresis } }: ServicePlan,
+  { quorum: { weight, hysteresis }, servers }: ServicePlan,
   before: ServiceState['quorum'],
   seen: { readonly servingWeight: number; readonly isPending: boolean },
 ): ServiceState['quorum'] {
   if (before === 'unknown') {
     if (seen.servingWeight >= weight) return 'reached';
-    return seen.isPending ? 'unknown' : 'lost';
+    return seen.isPending || servers.length === 0 ? 'unknown' : 'lost';
   }
   if (seen.servingWeight >= weight + hysteresis) return 'reached';
   // At least one server must be left, or a large hysteresis could never be lost.
