@@ -17,6 +17,7 @@ import { fuzzChecks } from '../src/checks/index.ts';
 import { fuzzConfig } from '../src/config/index.ts';
 import { type FailoverState, initialState, roleOf, step, wakeAt } from '../src/core/index.ts';
 import { decodeHeartbeat } from '../src/wire/index.ts';
+import { fuzzHeartbeats, fuzzNewborn } from './fuzz-heartbeats.ts';
 import { fuzzWire } from './fuzz-wire.ts';
 
 const seed = Number(process.env.FUZZ_SEED ?? 140414);
@@ -24,6 +25,8 @@ const dice = xorshift(seed);
 const collect = garbageCollector();
 
 const DATAGRAMS = 600_000;
+const SIGNED = 1_000_000;
+const RECORDINGS = 100_000;
 const MESSAGES = 320_000;
 const FILES = 80_000;
 const ANSWERS = 300_000;
@@ -42,6 +45,24 @@ test(`${DATAGRAMS} forged heartbeats: no role changes, the partner is not kept a
   withoutGrowth(() => {
     for (let index = 0; index < DATAGRAMS; index++) forge(states, words, index);
   });
+});
+
+test(`${SIGNED} datagrams of an attacker on a pair with a key: no role changes, each is counted`, (t) => {
+  const { dropped, roles, genuine } = withoutGrowth(() => fuzzHeartbeats(SIGNED, seed));
+  assert.deepEqual(roles, ['active', 'standby']);
+  assert.ok(genuine > SIGNED / 100, `only ${genuine} genuine heartbeats meanwhile`);
+  const counts = [...dropped].map(([reason, count]) => `${reason} ${count}`);
+  t.diagnostic(`dropped: ${counts.join(', ')}`);
+  const sum = [...dropped.values()].reduce((total, count) => total + count, 0);
+  assert.equal(sum, SIGNED);
+  for (const reason of ['unsigned', 'bad-tag', 'replayed', 'duplicate', 'stranger'] as const) {
+    assert.ok((dropped.get(reason) ?? 0) > SIGNED / 100, reason);
+  }
+});
+
+test(`${RECORDINGS} recordings of an earlier life to directors that have just started: none acts on one`, () => {
+  const waited = fuzzNewborn(RECORDINGS, seed);
+  assert.ok(waited > 0, 'not one was even listened to');
 });
 
 test(`${MESSAGES} mutated frames and netlink answers: decoded or refused, never thrown`, () => {
