@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { enterNamespace } from '../ports/index.ts';
 import { PIRANHA, run, until } from './daemon-under-test.ts';
 import { type NodeName, TestSegment } from './segment-under-test.ts';
@@ -40,6 +41,7 @@ test('a real freeze is recorded by both nodes; replayed, the core does what it d
   await first.says('198.51.100.1 sends');
   const second = segment.pulse('backup');
   await second.says('partner heard');
+  await sleep(1000); // heartbeats both ways, by which the clocks are matched
   first.signal('SIGSTOP');
   await second.says('partner dead: activating lvs');
   await second.says('198.51.100.1 sends');
