@@ -6,7 +6,8 @@
  */
 import { ip, type Milliseconds } from '../base/index.ts';
 import type { ExtendedSettings, FailoverSettings, Rule } from '../core/index.ts';
-import { ADVANCE, act, type Bounds, LONG_CALM, LONG_WAIT_MS, possible } from './faults.ts';
+import { act, LONG_WAIT_MS } from './act.ts';
+import { ADVANCE, type Bounds, LONG_CALM, possible } from './faults.ts';
 import { type Property, unsettled } from './properties.ts';
 import { darkWorld, draft, type Segment, start, type Who, type World } from './world.ts';
 

@@ -6,7 +6,8 @@
  * breadth-first front that holds them. A trace is the way back, replayed.
  */
 import { roleOf } from '../core/index.ts';
-import { act, type Bounds, interruptions, possible } from './faults.ts';
+import { act } from './act.ts';
+import { type Bounds, interruptions, possible } from './faults.ts';
 import { Fingerprints, writeKey } from './key.ts';
 import type { Property } from './properties.ts';
 import type { TraceRecord } from './trace.ts';

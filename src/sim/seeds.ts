@@ -6,10 +6,10 @@
  */
 import type { Milliseconds } from '../base/index.ts';
 import type { Rule } from '../core/index.ts';
+import { act } from './act.ts';
 import { NOTHING, restingPairs, segment, TIMERS, type Timers } from './arenas.ts';
 import {
   ADVANCE,
-  act,
   type Bounds,
   curesOf,
   FAULT_KINDS,
