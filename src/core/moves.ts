@@ -301,13 +301,20 @@ export function sendAnnouncements(move: Move, now: Instant): Move {
   const { isActive, wish, announcements, settings } = move.state;
   if (!isActive || !wish.isConfirmed) return move;
   const isRefresh = announcements.round === undefined && isDue(announcements.refreshAt, now);
-  if (isRefresh) return announce(move, now, settings.vips, 1);
+  if (isRefresh) return untold(announce(move, now, settings.vips, 1));
   const due = announceDue(announcements, now);
   const sent = change(move, { announcements: due.state }, ...due.effects);
   const hasAnnounced = due.effects.some(({ kind }) => kind === 'announce');
   const asked = hasAnnounced ? ask(sent) : sent;
   const hasEnded = announcements.round !== undefined && due.state.round === undefined;
   return hasEnded ? roundOver(asked, now) : asked;
+}
+
+/** The slow refresh is rest, and rest is not told every minute. */
+function untold(move: Move): Move {
+  const isNews = (effect: Effect): boolean =>
+    effect.kind !== 'note' || effect.note.kind !== 'announcements-finished';
+  return { ...move, effects: move.effects.filter(isNews) };
 }
 
 function ask(move: Move): Move {
