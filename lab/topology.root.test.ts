@@ -5,8 +5,9 @@
 import { strict as assert } from 'node:assert';
 import { writeSync } from 'node:fs';
 import { before, test } from 'node:test';
+import { ip } from '../src/base/index.ts';
 import { LinuxPoller, native } from '../src/ports/index.ts';
-import { encodeArpAnnouncement } from '../src/wire/index.ts';
+import { encodeArpAnnouncement, encodeArpQuestion } from '../src/wire/index.ts';
 import { openCell } from './cell.ts';
 import { command, inNamespace } from './command.ts';
 import { Cuts } from './cuts.ts';
@@ -31,6 +32,8 @@ type Findings = {
   afterHeal: { daToDb: boolean; dbToDa: boolean };
   unpluggedReachesRouter: boolean;
   unpluggedHasCarrier: string;
+  deaf: { hears: boolean; isHeard: boolean };
+  dull: { afterAnnouncement: string | undefined; afterQuestion: string | undefined };
 };
 
 const WINDOW_MS = 4000;
@@ -86,6 +89,14 @@ test('an unplugged node reaches nobody and sees its link', () => {
   assert.equal(found.unpluggedHasCarrier, '1');
 });
 
+test('a deaf node hears nothing, and what it sends arrives', () => {
+  assert.deepEqual(found.deaf, { hears: false, isHeard: true });
+});
+
+test('a dull router believes no announcement, and an ordinary question that carries the VIP', () => {
+  assert.deepEqual(found.dull, { afterAnnouncement: 'da', afterQuestion: 'db' });
+});
+
 test('the network is built within two seconds', () => {
   assert.ok(found.buildMs < 2000, `${found.buildMs} ms`);
 });
@@ -139,6 +150,18 @@ async function explore(): Promise<Findings> {
   const unpluggedReachesRouter = await reaches('da', '198.51.100.1');
   const carrier = await command(inNamespace('da', ['cat', '/sys/class/net/eth0/carrier']));
   await cuts.clear();
+  await cuts.deafen('db');
+  const deaf = { hears: await passes('da', 'db'), isHeard: await passes('db', 'da') };
+  await cuts.clear();
+  await cuts.dullRouter();
+  await sleep(1100); // locktime again
+  announce('db');
+  await sleep(100);
+  const afterAnnouncement = observer.present.router;
+  question('db');
+  await sleep(100);
+  const dull = { afterAnnouncement, afterQuestion: observer.present.router };
+  await cuts.clear();
   const forwards = await command(inNamespace('da', ['cat', '/proc/sys/net/ipv4/ip_forward']));
   return {
     buildMs,
@@ -156,6 +179,8 @@ async function explore(): Promise<Findings> {
     afterHeal,
     unpluggedReachesRouter,
     unpluggedHasCarrier: carrier.trim(),
+    deaf,
+    dull,
   };
 }
 
@@ -166,6 +191,13 @@ async function address(node: Director, action: 'add' | 'del'): Promise<void> {
 function announce(node: Director): void {
   const fd = within(node, () => openPacket('eth0', segmentFilter(539)));
   send(fd, encodeArpAnnouncement({ form: 'reply', vip: VIPS[4], mac: MACS[node] }));
+}
+
+/** As a verified takeover teaches: who has the router's address, says the VIP. */
+function question(node: Director): void {
+  const fd = within(node, () => openPacket('eth0', segmentFilter(539)));
+  const sender = { senderMac: MACS[node], senderIp: VIPS[4] };
+  send(fd, encodeArpQuestion({ ...sender, targetIp: ip('198.51.100.1') }));
 }
 
 function neighbour(node: string, of: string): Promise<string> {
