@@ -127,6 +127,7 @@ export function effectWords(effect: Effect): string {
     case 'note':
       return noteWords(effect.note);
     case 'cancel-announcements':
+    case 'claim-lease':
     case 'extend-lease':
     case 'ask-segment':
     case 'exit':
