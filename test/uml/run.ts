@@ -18,7 +18,7 @@ if (obstacle !== undefined) {
   const node = 'node_modules/.bin/node --disable-warning=ExperimentalWarning';
   const reporter = '--test-reporter=tap --test-reporter-destination="$OUT/tap"';
   const ended = await bootUml({
-    command: `export NODE_COMPILE_CACHE=\${NODE_COMPILE_CACHE-node_modules/.cache/piranha}; ${node} ${reporter} ${program} >"$OUT/output" 2>&1`,
+    command: `export PIRANHA_IN_UML=1 NODE_COMPILE_CACHE=\${NODE_COMPILE_CACHE-node_modules/.cache/piranha}; ${node} ${reporter} ${program} >"$OUT/output" 2>&1`,
     directory: root,
     limitMs: LIMIT_MS,
     memory: '768M',

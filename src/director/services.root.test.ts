@@ -1,0 +1,190 @@
+/** The real daemon and the nftables plane in a network namespace: traffic, and what an operator says to it. */
+import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
+import { createServer, type Server } from 'node:net';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { enterNamespace, runIp } from '../ports/index.ts';
+import { type Daemon, PIRANHA, run, TestBed, until, VIP } from './daemon-under-test.ts';
+
+const here = enterNamespace();
+const client = `${here}-cl`;
+const bed = new TestBed();
+const servers: Server[] = [];
+let pulse: Daemon;
+
+/** Two real servers of this very process; the client is behind the veth pair. */
+function config(weights: readonly number[] = [1, 1], more = ''): string {
+  const blocks = weights.map(
+    (weight, index) =>
+      `server web-${index + 1} {\naddress = 198.51.100.11\nport = 808${index + 1}\nactive = 1\nweight = ${weight}\n}`,
+  );
+  const global =
+    'primary = 198.51.100.11\nkeepalive_ms = 100\ndeadtime_ms = 300\nverify = off\nnetwork = nat\n';
+  const head = `virtual web {\nactive = 1\naddress = ${VIP} eth0:1\nport = 81\nscheduler = wrr\ntimeout = 1\nreentry = 1`;
+  return [`${global}dataplane = nftables`, head, more, ...blocks, '}', ''].join('\n');
+}
+
+function piranha(...words: readonly string[]) {
+  return run(PIRANHA, ...words, '--run-dir', bed.runDirectory);
+}
+
+/** `1/1 active healthy` of each server, as `piranha services --json` has it. */
+function states(): readonly string[] {
+  const { stdout } = piranha('services', '--json');
+  if (stdout === '') return [];
+  const document: {
+    services: { servers: { weight?: number; state: string; reason: string }[] }[];
+  } = JSON.parse(stdout);
+  return (document.services[0]?.servers ?? []).map(
+    ({ weight, state, reason }) => `${weight ?? '-'} ${state} ${reason}`,
+  );
+}
+
+const HEALTHY = ['1 active healthy', '1 active healthy'];
+
+/** Which servers answer `count` new connections of the client. They live in this process, which must not wait asleep. */
+function fetched(count: number): Promise<Record<string, number>> {
+  const program = `
+    const counts = {};
+    const one = (left) => { if (left === 0) return console.log(JSON.stringify(counts));
+      const s = require('net').connect(81, '${VIP}');
+      const end = (w) => { counts[w] = (counts[w] ?? 0) + 1; s.destroy(); one(left - 1); };
+      s.setTimeout(2000, () => end('timeout')); s.once('error', (e) => end(e.code)); s.once('data', (b) => end(String(b))); };
+    one(${count});`;
+  const words = ['netns', 'exec', client, process.execPath, '-e', program];
+  return new Promise((resolve, reject) => {
+    execFile('ip', words, { timeout: 20_000 }, (error, stdout) => {
+      if (error === null) resolve(JSON.parse(stdout));
+      else reject(error);
+    });
+  });
+}
+
+before(async () => {
+  runIp('netns', 'add', client);
+  runIp('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', client);
+  runIp('link', 'set', 'eth0', 'up');
+  runIp('addr', 'add', '198.51.100.11/24', 'dev', 'eth0');
+  runIp('-n', client, 'link', 'set', 'eth0', 'up');
+  runIp('-n', client, 'addr', 'add', '198.51.100.50/24', 'dev', 'eth0');
+  for (const name of ['1', '2']) {
+    const server = createServer((socket) => {
+      socket.on('error', () => socket.destroy());
+      socket.write(`web-${name}`);
+    });
+    servers.push(server.listen(Number(`808${name}`), '198.51.100.11'));
+  }
+  bed.configure(config());
+  pulse = bed.pulse();
+  await pulse.says('activating lvs');
+  await until(() => states().join() === HEALTHY.join(), 'both servers');
+});
+
+after(async () => {
+  for (const server of servers) server.close();
+  await bed.close();
+  runIp('netns', 'del', client);
+});
+
+test('clients of the VIP are spread over the real servers', async () => {
+  assert.deepEqual(await fetched(6), { 'web-1': 3, 'web-2': 3 });
+  assert.match(pulse.log, /nanny: \[ active \] making 198\.51\.100\.11:8081 available \(healthy\)/);
+});
+
+test('a drained server gets no new connection, through a reload and a restart, until it is let in again', async () => {
+  const drained = ['0 quiesced drained', '1 active healthy'];
+  assert.deepEqual(piranha('server', 'drain', 'web-1').status, 0);
+  await until(() => states().join() === drained.join(), 'the drain');
+  assert.deepEqual(await fetched(4), { 'web-2': 4 });
+  assert.match(
+    piranha('services').stdout,
+    /web-1 .* drained for .*\n[\s\S]*OVERRIDE {2}web-1: drain, until it is lifted/,
+  );
+  pulse.signal('SIGHUP');
+  await pulse.says('rereading configuration file: done');
+  assert.deepEqual(states(), drained);
+  pulse.signal('SIGKILL');
+  await pulse.exit;
+  pulse = bed.pulse();
+  await until(() => states().join() === drained.join(), 'the drain after a restart');
+  assert.deepEqual(piranha('server', 'enable', 'web-1').status, 0);
+  await until(() => states().join() === HEALTHY.join(), 'web-1 again');
+});
+
+test('an override with a time ends by itself', async () => {
+  assert.deepEqual(piranha('server', 'disable', 'web/web-2', '--for', '5s').status, 0);
+  assert.equal(states()[1], '- inactive disabled');
+  await until(() => states().join() === HEALTHY.join(), 'the end of the override', 20_000);
+  await pulse.says('(override-ended)');
+});
+
+test('a server nobody knows, a word nobody knows and a bad time are refused with a sentence', () => {
+  const unknown = piranha('server', 'drain', 'nobody');
+  assert.equal(unknown.status, 1);
+  assert.match(unknown.stderr, /^refused: no real server is called nobody/);
+  assert.match(piranha('server', 'explode', 'web-1').stderr, /one of drain, disable/);
+  assert.match(piranha('server', 'drain', 'web-1', '--for', 'long').stderr, /--for takes/);
+});
+
+test('a dry run says what a reload would change and changes nothing; the reload does it', async () => {
+  bed.configure(config([3, 1]));
+  const dry = piranha('reload', '--dry-run');
+  assert.deepEqual([dry.status, dry.stdout], [0, 'web-1: weight 1 -> 3\nno VIP moves\n']);
+  assert.deepEqual(states(), HEALTHY);
+  assert.equal(piranha('reload').status, 0);
+  await until(() => states()[0] === '3 active healthy', 'the weight');
+  assert.deepEqual(await fetched(8), { 'web-1': 6, 'web-2': 2 });
+});
+
+test('a bad file changes nothing and tells every problem', () => {
+  bed.configure(config([1, 1], 'scheduler = best\nport = x'));
+  const bad = piranha('reload');
+  assert.equal(bad.status, 1);
+  assert.match(bad.stderr, /`best`[\s\S]*`port`[\s\S]*nothing was changed/);
+  assert.equal(states()[0], '3 active healthy');
+  bed.configure(config());
+  assert.equal(piranha('reload').status, 0);
+});
+
+test('a flushed ruleset stands again within two seconds, and the log says drift', async () => {
+  run('nft', 'delete', 'table', 'inet', 'piranha-lvs');
+  const startedAt = performance.now();
+  const stands = () => run('nft', 'list', 'tables').stdout.includes('table inet piranha-lvs');
+  await until(stands, 'the table');
+  assert.ok(performance.now() - startedAt < 2000);
+  await pulse.says('(kernel-drift)');
+  assert.deepEqual(await fetched(4), { 'web-1': 2, 'web-2': 2 });
+});
+
+test('requests that are too long or no JSON are refused, and the daemon lives on', async () => {
+  const post = (body: string) => {
+    const words = [
+      '-s',
+      '-o',
+      '/dev/null',
+      '-w',
+      '%{http_code}',
+      '--unix-socket',
+      `${bed.runDirectory}/pulse.sock`,
+    ];
+    const { stdout } = spawnSync('curl', [...words, '--data-binary', '@-', 'http://x/v1/servers'], {
+      encoding: 'utf8',
+      input: body,
+      timeout: 5000,
+    });
+    return stdout;
+  };
+  assert.equal(post('{'), '400');
+  assert.equal(post(JSON.stringify({ target: 'x'.repeat(70_000) })), '400');
+  assert.equal(post('{"target":"web-1","kind":"explode"}'), '400');
+  assert.equal(post('{"target":"web-1","kind":"drain","forMs":-1}'), '400');
+  await sleep(50);
+  assert.deepEqual(states(), HEALTHY);
+});
+
+test('a clean stop leaves no table', async () => {
+  pulse.signal('SIGTERM');
+  assert.equal(await pulse.exit, 0);
+  assert.doesNotMatch(run('nft', 'list', 'tables').stdout, /piranha-lvs/);
+});
