@@ -167,15 +167,17 @@ export class Director {
     const notifier = openNotifier(process.env, process.pid);
     if (!notifier.ok) return err(portErrorText(notifier.error));
     const spawner = new ProcessSpawner();
-    const plane = await this.#openPlane(spawner);
-    if (!plane.ok) {
-      spawner.close();
-      return plane;
-    }
     const server = await this.#moveIn();
     if (!server.ok) {
       spawner.close();
       return server;
+    }
+    const plane = await this.#openPlane(spawner); // nftables keeps its script in the run directory
+    if (!plane.ok) {
+      server.value.close();
+      leave(this.#directory);
+      spawner.close();
+      return plane;
     }
     this.#living = {
       server: server.value,

@@ -46,6 +46,7 @@ export function detachedChild(environment: NodeJS.ProcessEnv): Terminal | undefi
   const fd = Number(environment[READY_FD] ?? Number.NaN);
   delete environment[READY_FD];
   if (!Number.isInteger(fd)) return undefined;
+  process.chdir('/'); // no file system is kept from being unmounted
   const syslog = openSyslog(IDENT, process.pid);
   const log = syslog.ok ? syslogLog(syslog.value) : () => {};
   const logAs = (ident: string): Log => {
