@@ -126,6 +126,7 @@ function run(
     }, limitMs);
     const stop = (): void => {
       kill();
+      rmSync(scratch, { recursive: true, force: true });
       process.exit(143);
     };
     process.once('SIGTERM', stop);
