@@ -231,7 +231,7 @@ describe('questions', () => {
     const [input] = hear(wire.slice(1, 513).map(answer));
     assert.equal(input?.kind === 'believed' && input.vips.length, 512);
     const tookMs = performance.now() - begun;
-    assert.equal(tookMs < 3000, true, `${tookMs} ms`);
+    assert.equal(tookMs < 10_000, true, `${tookMs} ms`);
   });
 });
 
