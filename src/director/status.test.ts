@@ -179,6 +179,8 @@ describe('belief', () => {
     const silent = document({ ...active, rank: { ...rank, answering: [] } }, {}, 0, beliefs);
     assert.equal(silent.verdict.level, 'healthy');
     assert.equal(silent.vips[0]?.belief?.owner, 'unknown');
+    const other = { ...rank, answering: [ip('2001:db8::1')] }; // IPv6: no witness for this VIP
+    assert.equal(document({ ...active, rank: other }, {}, 0, beliefs).verdict.level, 'healthy');
   });
 
   test('what was believed in an earlier role is forgotten with it', () => {

@@ -6,7 +6,13 @@
  *
  * `v` is the version of this shape: readers refuse a number they do not know.
  */
-import { elapsedMs, type Instant, type Milliseconds } from '../base/index.ts';
+import {
+  elapsedMs,
+  type Instant,
+  type IpAddress,
+  ipFamily,
+  type Milliseconds,
+} from '../base/index.ts';
 import type { Node, PathName, Reason, Role, Vip } from '../model/index.ts';
 import { type Belief, type Beliefs, NO_BELIEFS } from './belief.ts';
 import type { PulseCounters, PulseSnapshot } from './messages.ts';
@@ -61,7 +67,7 @@ export type PathStatus = {
 };
 
 export type VipStatus = {
-  readonly address: string;
+  readonly address: IpAddress;
   readonly device: string;
   readonly state: 'up' | 'down' | 'changing';
   /** While we are active: whom the segment believes. */
@@ -222,10 +228,13 @@ function doubtOf(vips: readonly VipStatus[], rank: PulseSnapshot['rank']): strin
     const who = rival.belief?.owner === 'partner' ? 'the partner' : 'a stranger';
     return `This director is active, but ${who} claims ${rival.address} on the segment.`;
   }
-  const doubted = vips.find(({ belief }) => belief?.owner === 'unknown');
-  const [witness] = rank?.answering ?? [];
-  if (doubted === undefined || witness === undefined) return undefined;
-  return `This director is active, but ${witness}, which answers us, does not send ${doubted.address} here.`;
+  for (const { address, belief } of vips) {
+    if (belief?.owner !== 'unknown') continue;
+    const witness = rank?.answering.find((host) => ipFamily(host) === ipFamily(address));
+    if (witness === undefined) continue; // an IPv4 gateway is no witness for an IPv6 VIP
+    return `This director is active, but ${witness}, which answers us, does not send ${address} here.`;
+  }
+  return undefined;
 }
 
 function activeVerdict(partner: PartnerStatus): Verdict {
