@@ -11,6 +11,7 @@ import { command, inNamespace } from './command.ts';
 import type { Cuts } from './cuts.ts';
 import type { Directors } from './directors.ts';
 import { now, type Observer, sleep } from './observer.ts';
+import type { Mark } from './record.ts';
 import { DIRECTORS, portOf } from './topology.ts';
 
 /** A daemon starts in a second; on a machine that is kept busy it has taken seven. */
@@ -29,6 +30,12 @@ export type Scene = {
   mark(what: string): void;
 };
 
+export type Course = {
+  readonly marks: readonly Mark[];
+  /** What is left of a lease at the least, whenever its owner dies. */
+  readonly safeMs: number;
+};
+
 export type Incident = {
   readonly about: string;
   /** Both directors are down before it, not a settled pair. */
@@ -37,8 +44,8 @@ export type Incident = {
   readonly isHandover?: true;
   /** The VIP must not move at all. */
   readonly isRest?: true;
-  /** Not one probe may be lost, with this deadtime. */
-  readonly mustAnswer?: (deadtimeMs: number) => boolean;
+  /** Not one probe may be lost, when it went like this. */
+  readonly mustAnswer?: (course: Course) => boolean;
   /** Its first step freezes or kills da on a living host: with a lease, the kernel falls silent by itself. */
   readonly silencesDa?: true;
   /** The command line it is tried with; absent: with every one. */
@@ -159,13 +166,18 @@ export const INCIDENTS = {
   },
   restart: {
     about: 'the active daemon is killed (kill -9) and started again at once',
-    flags: ['--dialect', 'auto', '--keepalive', '2000', '--deadtime', '6000'],
-    // A start takes 0.4 to 1 s, on a busy machine 2 s: longer than the lease of faster timers lasts.
-    mustAnswer: (deadtimeMs) => deadtimeMs >= 3000,
+    flags: ['--dialect', 'auto', '--keepalive', '1000', '--deadtime', '3000'],
+    // A start takes 0.4 to 1 s, on a busy machine many: only one that ends inside the lease is judged.
+    mustAnswer: ({ marks, safeMs }) => {
+      const [killed, , back] = marks;
+      return killed !== undefined && back !== undefined && back.at - killed.at < safeMs;
+    },
     async play(scene) {
       scene.mark('killed');
       await scene.directors.kill('da');
-      await restart(scene);
+      await startAgain(scene);
+      scene.mark('heard again');
+      await sleep(scene.deadtimeMs);
     },
   },
   'partner-off': {
@@ -295,11 +307,15 @@ function longCut(scene: Scene): number {
 }
 
 async function restart(scene: Scene): Promise<void> {
+  await startAgain(scene);
+  await sleep(scene.deadtimeMs);
+}
+
+async function startAgain(scene: Scene): Promise<void> {
   const startedAt = now();
   scene.directors.start('da');
   scene.mark('started again');
   await scene.observer.until(({ heartbeatAt }) => heartbeatAt.da > startedAt, RESTART_LIMIT_MS);
-  await sleep(scene.deadtimeMs);
 }
 
 /** A repeatable source of numbers 0 <= x < 1 (mulberry32). */

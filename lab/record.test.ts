@@ -181,3 +181,13 @@ test('a frozen director is to fall silent with its lease; what it does when it i
   assert.deepEqual(silent(1260), [260, false]);
   assert.deepEqual(silent(1229, EVENTS), [1000, false], 'it answers again beside db, from 1280 on');
 });
+
+test('a run of ten minutes is counted, too', () => {
+  const probes = Array.from(
+    { length: 200_000 },
+    (_, index) => ['probe', 1000 + index / 100, 'da', 0.2] as const,
+  );
+  const record = recordOf({ ...FACTS, events: [...EVENTS, ...probes].sort((a, b) => a[1] - b[1]) });
+  assert.equal(record.worstStallMs, 3.5);
+  assert.ok(record.probes.sent > 200_000);
+});

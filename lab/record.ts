@@ -144,10 +144,16 @@ export function recordOf(facts: RunFacts): RunRecord {
     ...(verdict.isGood &&
       good !== undefined && { goodAfterMs: round(Math.max(0, good - lastStep)) }),
     verdict,
-    worstStallMs: round(
-      Math.max(0, ...within.map((event) => (event[0] === 'stall' ? event[2] : 0))),
-    ),
+    worstStallMs: round(worstStall(within)),
   };
+}
+
+/** Ten minutes have more events than a call may have arguments. */
+function worstStall(events: readonly LabEvent[]): number {
+  return events.reduce(
+    (worst, event) => (event[0] === 'stall' ? Math.max(worst, event[2]) : worst),
+    0,
+  );
 }
 
 function ownerChanges(facts: RunFacts, events: readonly LabEvent[]): Change<readonly Director[]>[] {

@@ -149,7 +149,7 @@ export class Stage {
         incident: name,
         isHandover: incident.isHandover ?? false,
         isRest: incident.isRest ?? false,
-        mustAnswer: incident.mustAnswer?.(deadtimeMs) ?? false,
+        mustAnswer: incident.mustAnswer?.({ marks, safeMs: safeMsOf(setup) }) ?? false,
         ...(incident.silencesDa && setup.dialects.da === 'auto' && { leaseMs: leaseMsOf(setup) }),
         ...{ director, keepaliveMs, deadtimeMs, run, seed, faultAt, marks, end },
         endAt: now(),
@@ -194,6 +194,11 @@ export class Stage {
 /** The lease of the shipped defaults (lease_ms is not set in the lab's lvs.cf). */
 function leaseMsOf({ keepaliveMs, deadtimeMs }: Setup): number {
   return longestLeaseMs({ keepaliveMs, deadtimeMs });
+}
+
+/** The interval of heartbeats, at which the lease is extended, is no longer than a sixth of the deadtime. */
+function safeMsOf(setup: Setup): number {
+  return leaseMsOf(setup) - setup.deadtimeMs / 6;
 }
 
 /** Whose port the switch floods first: of two who answer one question, the router believes the later one. */
