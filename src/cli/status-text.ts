@@ -5,11 +5,13 @@ const SHOWN_VIPS = 20;
 
 export function statusText(status: StatusDocument): string {
   const { verdict, node, role, reason, since, sinceMs, pid, configuration, refusal } = status;
+  const { dataPlane } = status;
   return [
     `${verdict.level.toUpperCase()}  ${verdict.text}`,
     '',
     `ROLE      ${role} since ${ageText(sinceMs)} (${since}), reason ${reason}`,
     `NODE      ${node}, pid ${pid}, ${configuration.file} serial_no ${configuration.serialNo}`,
+    ...(dataPlane === undefined ? [] : [`SERVICES  by ${dataPlane.kind} (${dataPlane.why})`]),
     ...(refusal === undefined ? [] : [`REFUSED   ${refusal}`]),
     ...partnerLines(status),
     ...pairLines(status),

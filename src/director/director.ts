@@ -435,6 +435,7 @@ export class Director {
 
   #frame(): StatusFrame {
     const { settings, plan } = this.#current;
+    const plane = this.#living?.services.plane;
     return {
       pid: process.pid,
       node: this.#node,
@@ -442,6 +443,7 @@ export class Director {
       serialNo: settings.serialNo,
       startedAtWallMs: this.#startedAtWallMs,
       plan,
+      ...(plane !== undefined && { dataPlane: { kind: plane.kind, why: plane.why } }),
     };
   }
 

@@ -37,6 +37,8 @@ export type StatusDocument = {
   readonly sinceMs: Milliseconds;
   readonly startedAt: string;
   readonly configuration: { readonly file: string; readonly serialNo: number };
+  /** What carries the virtual services, and why it was taken. */
+  readonly dataPlane?: { readonly kind: string; readonly why: string };
   readonly partner: PartnerStatus;
   /** Lease, rank, the partner's own words. */
   readonly pair?: PairStatus;
@@ -89,6 +91,7 @@ export type StatusFrame = {
   readonly serialNo: number;
   readonly startedAtWallMs: number;
   readonly plan: PulsePlan;
+  readonly dataPlane?: StatusDocument['dataPlane'];
 };
 
 export type Clocks = { readonly now: Instant; readonly wallMs: number };
@@ -132,6 +135,7 @@ export function statusDocument(
     sinceMs: Math.round(sinceMs),
     startedAt: wallText(frame.startedAtWallMs),
     configuration: { file: frame.file, serialNo: frame.serialNo },
+    ...(frame.dataPlane !== undefined && { dataPlane: frame.dataPlane }),
     partner,
     ...(rank !== undefined && { pair: pairStatus(plan.failover, verify, rank, lease) }),
     vips,
