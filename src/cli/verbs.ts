@@ -55,6 +55,16 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./fmt.ts')).fmtCommand,
   },
   {
+    name: 'import',
+    summary: 'make an lvs.cf of a keepalived.conf, or of an old lvs.cf',
+    load: async () => (await import('./import.ts')).importCommand,
+  },
+  {
+    name: 'export',
+    summary: 'make a keepalived.conf of an lvs.cf',
+    load: async () => (await import('./export.ts')).exportCommand,
+  },
+  {
     name: 'lab',
     summary: 'play failures with real packets in network namespaces',
     load: async () => (await import('../../lab/index.ts')).labCommand,

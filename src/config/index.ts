@@ -19,6 +19,19 @@ export {
   setDirective,
 } from './edit.ts';
 export { type FuzzCounts, fuzzConfig } from './fuzz.ts';
+export { type Exported, type ExportNote, exportKeepalived } from './keepalived-export.ts';
+export {
+  type Imported,
+  type ImportOptions,
+  importKeepalived,
+} from './keepalived-import.ts';
+export {
+  type KeepalivedFile,
+  type Note,
+  type NoteKind,
+  parseKeepalived,
+} from './keepalived-syntax.ts';
+export { importLvs } from './lvs-import.ts';
 export { normaliseDocument } from './normalise.ts';
 export { outline, type Section } from './outline.ts';
 export { checkDocument, type ParseOptions, parseSettings, type Verdict } from './parse.ts';
