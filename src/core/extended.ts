@@ -88,8 +88,19 @@ export function claimVips(move: Move, now: Instant, reason: Reason): Move {
       ask: undefined,
     },
   );
-  const told = note(claimed, { kind: 'role', from: before, to: 'claim', reason });
+  const marked = markClaim(claimed, settings);
+  const told = note(marked, { kind: 'role', from: before, to: 'claim', reason });
   return say(change(told, { tickAt: after(now, settings.delayMs) }), 'stopped');
+}
+
+/**
+ * The mark outlives the settling by half an interval: a late wake within it is forgiven, and the lease that it buys still
+ * ends before a partner that heard only this claim can have raised.
+ */
+function markClaim(move: Move, settings: ExtendedSettings): Move {
+  if (settings.leaseMs === 0 || !isWhole(move.state, 'claim-mark')) return move;
+  const ms = settings.settleMs + intervalMs(move.state) / 2;
+  return change(move, {}, { kind: 'claim-lease', ms });
 }
 
 /** The kernel's answer to an extension of the lease (R1, R7): a dead one is not revived, its owner is standby. */
@@ -235,7 +246,8 @@ function hearsClaim(move: Move, now: Instant, partner: Partner): Move {
   if (!isWhole(move.state, 'answer-claim')) return move;
   const settings = extendedSettings(move.state);
   const settleAt = after(now, settings?.settleMs ?? 0);
-  return say(changeExtended(move, { claim: { settleAt, isContested: true } }), 'stopped');
+  const contested = changeExtended(move, { claim: { settleAt, isContested: true } });
+  return say(settings === undefined ? contested : markClaim(contested, settings), 'stopped');
 }
 
 function hearsStandby(move: Move, now: Instant, partner: Partner): Move {

@@ -202,6 +202,11 @@ export type Effect =
    * ARP request or neighbour solicitation from the VIP as well. Answered by `believed`.
    */
   | { readonly kind: 'verify'; readonly vips: readonly IpAddress[]; readonly teaches: boolean }
+  /**
+   * Leave a mark in the kernel for `ms` that a claim stands. Without a living mark `converge` to active acquires no lease:
+   * a process that was frozen between its decision and its deed has lost the right to it. Answered by `lease`.
+   */
+  | { readonly kind: 'claim-lease'; readonly ms: Milliseconds }
   /** Extend the kernel lease if it is still alive; answered by `lease`. `converge` to active acquires one. */
   | { readonly kind: 'extend-lease' }
   /** Ask hosts of the VIP's segment from our own address whether anybody is there; answered by `segment-heard`. */

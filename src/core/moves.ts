@@ -34,6 +34,7 @@ export const RULES = [
   'yield-to-claim', // R4: who claims cannot hear us
   'drop-old-ask', // R5: an old question says nothing about now
   'rank', // R6: RUNNING against RUNNING
+  'claim-mark', // R2: who was frozen between decision and deed acquires no lease
   'answer-claim', // R6: CLAIM against CLAIM
   'dead-lease', // R7: who finds its lease dead is standby
   'announce-on-heal', // R8

@@ -46,6 +46,11 @@ export class Converger {
     this.#vips = vips;
   }
 
+  /** Of the last wish; undefined before the first. */
+  get role(): 'active' | 'standby' | undefined {
+    return this.#role;
+  }
+
   /** There is work for the next turn. */
   get isBusy(): boolean {
     return this.#task !== undefined;

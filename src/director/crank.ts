@@ -376,6 +376,9 @@ export class Crank {
       case 'note':
         this.#note(effect.note);
         return;
+      case 'claim-lease':
+        this.#lease.claim(effect.ms);
+        return;
       case 'extend-lease':
         if (!this.#lease.extend()) this.#feed({ kind: 'lease', now: this.#now, isAlive: false });
         return;
@@ -406,9 +409,17 @@ export class Crank {
   #converge(wish: number, role: 'active' | 'standby'): void {
     this.#hasNews = true;
     // Gate first, then the address: raised under a lease, lowered behind a closed gate.
-    if (role === 'active') this.#lease.acquire();
-    else this.#lease.drop();
+    if (role === 'standby') this.#lease.drop();
+    else if (!this.#mayHold()) {
+      this.#feed({ kind: 'lease', now: this.#now, isAlive: false });
+      return;
+    }
     this.#done(this.#converger.want(wish, role));
+  }
+
+  /** A new owner acquires a lease, one that gets new settings only extends its own: a dead one is not revived. */
+  #mayHold(): boolean {
+    return this.#converger.role === 'active' ? this.#lease.extend() : this.#lease.acquire();
   }
 
   #note(note: Note): void {

@@ -12,12 +12,14 @@ import { portErrorText } from './sentences.ts';
 export type LeasePort = Pick<
   LinuxLease,
   | 'acquire'
+  | 'claim'
   | 'drainEvents'
   | 'drop'
   | 'eventFd'
   | 'extend'
   | 'form'
   | 'install'
+  | 'redeem'
   | 'remainingMs'
   | 'remove'
   | 'restore'
@@ -37,6 +39,7 @@ export class LeaseKeeper {
   readonly #tell: (key: string, text: string | undefined) => void;
   #lengthMs: Milliseconds = 0;
   #gated = '';
+  #isClaimed = false;
   #restored = 0;
 
   constructor(port: LeasePort | undefined, tell: (key: string, text: string | undefined) => void) {
@@ -83,13 +86,29 @@ export class LeaseKeeper {
     return this.#port.remainingMs() !== undefined && this.#port.extend(lengthMs) === 'alive';
   }
 
-  /** Before the addresses are raised. */
-  acquire(): void {
-    if (this.#isOn) this.#told('acquire the lease', this.#port?.acquire(this.#lengthMs));
+  /** A claim stands: for so long the kernel may be asked for its lease. */
+  claim(ms: Milliseconds): void {
+    if (!this.#isOn) return;
+    this.#told('mark the claim', this.#port?.claim(ms));
+    this.#isClaimed = true;
+  }
+
+  /** Before the addresses are raised. False when it comes too late for the claim: nothing may be raised. */
+  acquire(): boolean {
+    if (!this.#isOn || this.#port === undefined) return true;
+    const isClaimed = this.#isClaimed;
+    this.#isClaimed = false;
+    const answer = isClaimed
+      ? this.#port.redeem(this.#lengthMs)
+      : this.#port.acquire(this.#lengthMs);
+    if (answer === 'dead') return false;
+    this.#told('acquire the lease', answer === 'alive' ? undefined : answer);
+    return true;
   }
 
   /** Before the addresses are lowered: from here on nothing is answered. */
   drop(): void {
+    this.#isClaimed = false;
     if (this.#isOn) this.#told('drop the lease', this.#port?.drop());
   }
 

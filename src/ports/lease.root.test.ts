@@ -98,6 +98,23 @@ test(
 );
 
 test(
+  'a claim is redeemed while its mark lives, once; who comes too late acquires nothing',
+  withLease(async (lease) => {
+    assert.equal(lease.redeem(60_000), 'dead', 'without a mark');
+    assert.equal(lease.claim(500), undefined);
+    assert.equal(answered(VIP), false, 'a mark is no lease');
+    assert.equal(lease.redeem(60_000), 'alive');
+    assert.equal(answered(VIP), true);
+    lease.drop();
+    assert.equal(lease.redeem(60_000), 'dead', 'a second time');
+    lease.claim(50);
+    await sleep(80);
+    assert.equal(lease.redeem(60_000), 'dead', 'after its end');
+    assert.equal(answered(VIP), false);
+  }),
+);
+
+test(
   'extending keeps a lease alive far beyond its length',
   withLease(async (lease) => {
     lease.acquire(150);

@@ -32,10 +32,13 @@ import {
   dumpElements,
   dumpTables,
   extendLease,
+  isLeaseKey,
   type LeaseGate,
+  markClaim,
   NFNLGRP_NFTABLES,
   newTable,
   probeGate,
+  redeemClaim,
   removeGate,
   TABLE_OWNER,
   TABLE_PERSIST,
@@ -110,6 +113,20 @@ export class LinuxLease {
     const error = this.#commit('acquire', acquireLease(LEASE_TABLE, ms));
     if (error === undefined) this.#expiresAt = until;
     return error;
+  }
+
+  /** Leaves the mark of a claim for `ms`. */
+  claim(ms: Milliseconds): PortError | undefined {
+    return this.#commit('mark the claim', markClaim(LEASE_TABLE, ms));
+  }
+
+  /** Grants a lease for the mark of a living claim; `dead` when the mark has expired: too late. */
+  redeem(ms: Milliseconds): 'alive' | 'dead' | PortError {
+    const until = after(this.#clock.now(), ms);
+    const error = this.#commit('redeem the claim', redeemClaim(LEASE_TABLE, ms));
+    if (error === undefined) this.#expiresAt = until;
+    if (error?.code === 'ENOENT') return 'dead';
+    return error ?? 'alive';
   }
 
   /**
@@ -235,7 +252,8 @@ function adopt(socket: NetlinkSocket, form: LeaseForm): Milliseconds | undefined
   for (const { messages } of answers.value) {
     for (const bytes of messages) {
       const elements = decodeElements(bytes);
-      const left = elements.ok ? elements.value[0]?.expiresInMs : undefined;
+      const found = elements.ok ? elements.value.find(({ key }) => isLeaseKey(key)) : undefined;
+      const left = found?.expiresInMs;
       if (left !== undefined && left > 0) return left;
     }
   }

@@ -244,6 +244,7 @@ function strikeMachine(world: World, kind: ActionKind, who: Who): void {
       Object.assign(machine, { life: 'off', holds: false, pending: undefined, frames: [] });
       Object.assign(machine, { socket: [], unfinished: [], isKernelSlow: false });
       machine.leaseUntil = undefined;
+      machine.claimUntil = undefined;
       tell('power off');
       return;
     case 'stop':

@@ -216,6 +216,14 @@ export const ARENAS: readonly Arena[] = [
     bounds: { faults: 1, kinds: MACHINES, isDoubleForbidden: true, horizon: 120 },
   },
   {
+    name: 'late-deeds',
+    about:
+      'extended dialect: frozen twice, also between any two effects of a turn; never two owners',
+    segment: { steps: 2, isExtended: true },
+    bounds: { faults: 2, kinds: ['freeze-in-turn'], isDoubleForbidden: true, horizon: 120 },
+    isDeep: true,
+  },
+  {
     name: 'claims',
     about: 'extended dialect: a cut or a paused machine',
     segment: { steps: 2, isExtended: true },

@@ -69,7 +69,7 @@ export function writeKey(world: World, key: Int32Array): number {
 
 function writeMachine(world: World, who: Who, key: Int32Array, start: number): number {
   const machine = world.machines[who];
-  const { life, core, pending, leaseUntil, clock } = machine;
+  const { life, core, pending, leaseUntil, claimUntil, clock } = machine;
   let at = start;
   key[at++] = LIVES.indexOf(life);
   key[at++] = flag(machine.holds) * 4 + flag(machine.hasLink) * 2 + flag(machine.areFramesHeld);
@@ -83,6 +83,7 @@ function writeMachine(world: World, who: Who, key: Int32Array, start: number): n
     key[at++] = 1 + bits * 2 + flag(machine.isKernelSlow);
   }
   key[at++] = leaseUntil === undefined ? NEVER : Math.max(leaseUntil - clock, 0);
+  key[at++] = claimUntil === undefined ? NEVER : Math.max(claimUntil - clock, 0);
   if (life === 'killed' || life === 'off' || life === 'stopped') return at;
   key[at++] = Math.min(machine.listenedMs, core.settings.deadtimeMs);
   key[at++] = machine.socket.length;
@@ -262,6 +263,9 @@ function writeEffect(
       return at;
     case 'extend-lease':
       key[at++] = 3;
+      return at;
+    case 'claim-lease':
+      key[at++] = 4;
       return at;
     case 'exit':
       key[at++] = 1;

@@ -56,6 +56,8 @@ export type Machine = {
   isKernelSlow: boolean;
   /** The kernel's lease ends here, by this machine's clock; undefined: none was acquired. */
   leaseUntil: Instant | undefined;
+  /** The mark of a claim in the kernel; undefined: none, or redeemed. */
+  claimUntil: Instant | undefined;
   /** Names the life of its process: two more for each, even for the primary, odd for the backup. */
   incarnation: number;
   hasLink: boolean;
@@ -124,6 +126,7 @@ export function darkWorld(segment: Segment): World {
     pending: undefined,
     isKernelSlow: false,
     leaseUntil: undefined,
+    claimUntil: undefined,
     incarnation: who,
     hasLink: true,
     socket: [],
@@ -252,6 +255,7 @@ const INTERRUPTIBLE: ReadonlySet<Effect['kind']> = new Set([
   'send',
   'converge',
   'announce',
+  'claim-lease',
   'extend-lease',
 ]);
 
@@ -283,9 +287,15 @@ function carryOut(world: World, who: Who, effect: Effect): void {
       send(world, who, effect.path === 'private' ? 1 : 0, effect.bytes);
       return;
     case 'converge':
+      if (!openGate(machine, effect.role)) {
+        feed(world, who, { kind: 'lease', now: machine.clock, isAlive: false });
+        return;
+      }
       machine.pending = { wish: effect.wish, role: effect.role, isDone: false };
-      openGate(machine, effect.role);
       machine.isKernelSlow = false;
+      return;
+    case 'claim-lease':
+      machine.claimUntil = after(machine.clock, effect.ms);
       return;
     case 'announce':
       machine.frames = [...machine.frames, effect.owner === 'own' ? who : other(who)];
@@ -308,11 +318,18 @@ function carryOut(world: World, who: Who, effect: Effect): void {
   }
 }
 
-/** Gate first, then the address: raised under a lease, lowered behind a closed gate. */
-function openGate(machine: Machine, role: 'active' | 'standby'): void {
+/**
+ * Gate first, then the address: raised under a lease, lowered behind a closed gate. False: the mark of the claim has
+ * expired, and nothing is opened.
+ */
+function openGate(machine: Machine, role: 'active' | 'standby'): boolean {
+  const { claimUntil, clock } = machine;
+  machine.claimUntil = undefined;
+  if (role === 'active' && claimUntil !== undefined && claimUntil <= clock) return false;
   const leaseMs = leaseMsOf(machine.core);
   const isOpened = role === 'active' && leaseMs > 0;
   machine.leaseUntil = isOpened ? after(machine.clock, leaseMs) : undefined;
+  return true;
 }
 
 /** A living lease is extended, a dead one stays dead. */

@@ -18,7 +18,14 @@
  * Rejected: renewal by a rule that sees the heartbeat leave. With the partner off, the datagram waits for an ARP answer
  * for ever and the survivor loses its own VIP.
  */
-import { type IpAddress, ipBytes, ipFamily, type MacAddress, macBytes } from '../base/index.ts';
+import {
+  equalBytes,
+  type IpAddress,
+  ipBytes,
+  ipFamily,
+  type MacAddress,
+  macBytes,
+} from '../base/index.ts';
 import {
   acceptPacket,
   constant,
@@ -65,6 +72,8 @@ const ICMPV6 = 58;
 const SOLICITATION = 135;
 const ADVERTISEMENT = 136;
 const LEASE_KEY = Uint8Array.of(0, 0, 0, 1);
+/** The mark of a claim: no packet asks for it, only its own expiry matters. */
+const CLAIM_KEY = Uint8Array.of(0, 0, 0, 2);
 /** One key makes at most one dead element a lapse; they are swept every second. */
 const LEASE_ROOM = 64;
 const PRIORITY = -500;
@@ -107,6 +116,19 @@ export function acquireLease(table: string, ms: number): readonly Uint8Array[] {
   return transaction([add, deleteElements(table, 'lease', [LEASE_KEY]), add]);
 }
 
+/** Leaves the mark of a claim for `ms`, whatever was there before. */
+export function markClaim(table: string, ms: number): readonly Uint8Array[] {
+  const add = element(table, CLAIM_KEY, ms);
+  return transaction([add, deleteElements(table, 'lease', [CLAIM_KEY]), add]);
+}
+
+/** A lease for the mark of a living claim: fails with ENOENT, and creates nothing, when the mark has expired. */
+export function redeemClaim(table: string, ms: number): readonly Uint8Array[] {
+  const add = leaseElement(table, ms);
+  const claim = deleteElements(table, 'lease', [CLAIM_KEY]);
+  return transaction([claim, add, deleteElements(table, 'lease', [LEASE_KEY]), add]);
+}
+
 /** Fails with ENOENT, and creates nothing, when the lease has expired: a dead one is not revived (R1). */
 export function extendLease(table: string, ms: number): readonly Uint8Array[] {
   return transaction([deleteElements(table, 'lease', [LEASE_KEY]), leaseElement(table, ms)]);
@@ -130,7 +152,16 @@ export function probeGate(table: string, flags: number, hook: NetdevHook): reado
 }
 
 function leaseElement(table: string, ms: number): Uint8Array {
-  return newElements(table, 'lease', [{ key: LEASE_KEY, timeoutMs: ms }]);
+  return element(table, LEASE_KEY, ms);
+}
+
+function element(table: string, key: Uint8Array, ms: number): Uint8Array {
+  return newElements(table, 'lease', [{ key, timeoutMs: ms }]);
+}
+
+/** Is this the key of the lease itself? */
+export function isLeaseKey(key: Uint8Array): boolean {
+  return equalBytes(key, LEASE_KEY);
 }
 
 function elements(table: string, set: string, keys: readonly Uint8Array[]): readonly Uint8Array[] {
