@@ -172,7 +172,7 @@ describe('the director on real IPVS', () => {
     const even = DIRECT.map(({ weights: _, ...service }) => service);
     writeFileSync(`${FILES}/lvs.cf`, config('direct', even));
     start('da', '--forceactive');
-    await until('da to be active', () => logs.da.includes('Forced active'), 60_000);
+    await until('da to be active', () => sh('da', 'ip -4 addr').includes(VIP), 90_000);
     start('db');
     await until('db to run', () => logs.db.includes('STARTING PULSE'), 60_000);
     await until('both tables', () => rows('da', '-w 1') === 8 && rows('db', '-w 1') === 8, 30_000);
