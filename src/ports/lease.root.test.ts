@@ -101,7 +101,7 @@ test(
   'a claim is redeemed while its mark lives, once; who comes too late acquires nothing',
   withLease(async (lease) => {
     assert.equal(lease.redeem(60_000), 'dead', 'without a mark');
-    assert.equal(lease.claim(500), undefined);
+    assert.equal(lease.claim(10_000), undefined);
     assert.equal(answered(VIP), false, 'a mark is no lease');
     assert.equal(lease.redeem(60_000), 'alive');
     assert.equal(answered(VIP), true);
