@@ -44,6 +44,7 @@ import {
   type Move,
   mayActivate,
   note,
+  partnerUnready,
   type Rule,
   rearm,
   release,
@@ -255,6 +256,8 @@ function tick(move: Move, now: Instant): Move {
   const { isActive, wish } = move.state;
   const isReleasing = !isActive && wish.afterwards === 'say-stopped' && !wish.isConfirmed;
   const said = say(change(move, { tickAt }), isActive || isReleasing ? 'running' : 'stopped');
+  const left = leaveToPartner(said, now);
+  if (!left.state.isActive) return left;
   // R1: the attempt to send comes first, so that we answer only while we are trying to say RUNNING.
   const hasLease = isActive && (settings?.leaseMs ?? 0) > 0;
   return hasLease ? change(said, {}, { kind: 'extend-lease' }) : said;
@@ -339,8 +342,15 @@ function services(move: Move, now: Instant, health: 'ready' | 'failed' | 'wedged
     const wasWedged = move.state.isWedged && health === 'ready';
     return wasWedged ? rearm(changed, now) : changed;
   }
-  const reason = health === 'failed' ? 'services-failed' : 'main-wedged';
-  return release(changed, now, reason, 'say-stopped');
+  if (health === 'failed') return release(changed, now, 'services-failed', 'say-stopped');
+  return leaveToPartner(changed, now);
+}
+
+/** A stuck control thread is a reason to hand over, not to leave the VIPs without an owner: only to one who can. */
+function leaveToPartner(move: Move, now: Instant): Move {
+  const { isActive, isWedged } = move.state;
+  if (!isActive || !isWedged || partnerUnready(move.state, now) !== undefined) return move;
+  return release(move, now, 'main-wedged', 'say-stopped');
 }
 
 /** A reload: new timers from their next arming on; new VIPs raised and announced, old ones lowered. */

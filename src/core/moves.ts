@@ -4,7 +4,13 @@
  * A move takes a state with the effects so far and gives the next one; so a rule reads as the list of what it does.
  * The contract behind the order of effects is in failover-types.ts.
  */
-import { after, type Instant, type IpAddress, type Milliseconds } from '../base/index.ts';
+import {
+  after,
+  elapsedMs,
+  type Instant,
+  type IpAddress,
+  type Milliseconds,
+} from '../base/index.ts';
 import type { PathName, Reason, Role } from '../model/index.ts';
 import { encodeExtendedHeartbeat, encodeHeartbeat, type Trailer } from '../wire/index.ts';
 import { type Announcements, announceDue, cancelRound, startRound } from './announcements.ts';
@@ -355,4 +361,19 @@ export function withdrawClaim(move: Move, now: Instant, reason: Reason): Move {
   );
   const to = roleOf(standby.state);
   return note(standby, { kind: 'role', from: 'claim', to, reason });
+}
+
+/** Why the partner cannot be left the VIPs now, as a sentence; undefined: it can. */
+export function partnerUnready(state: FailoverState, now: Instant): string | undefined {
+  if (state.settings.paths.length === 0) return 'there is no partner: the VIPs would have no owner';
+  const { heardAt, partnerDialect, extended } = state;
+  const silentMs = heardAt === undefined ? undefined : elapsedMs(heardAt, now);
+  if (silentMs === undefined || silentMs > deadAfterMs(state)) {
+    return 'the partner is silent: the VIPs would have no owner';
+  }
+  if (partnerDialect === 'legacy' || extended.partner === undefined) return undefined;
+  if (!extended.partner.isEligible) {
+    return `the partner may not take over (${extended.partner.reason}): the VIPs would have no owner`;
+  }
+  return undefined;
 }

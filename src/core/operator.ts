@@ -2,18 +2,18 @@
  * Orders: takeover, resign, maintenance. An order that would leave no owner is refused with the reason before it is
  * carried out (`refusalOf`); what is carried out goes the same ways as any other change of role.
  */
-import { after, elapsedMs, type Instant, unreachable } from '../base/index.ts';
+import { after, type Instant, unreachable } from '../base/index.ts';
 import type { Reason } from '../model/index.ts';
 import { claimVips } from './extended.ts';
 import type { OperatorOrder } from './failover-types.ts';
 import {
   activate,
   change,
-  deadAfterMs,
   extendedSettings,
   type FailoverState,
   type Move,
   mayActivate,
+  partnerUnready,
   rearm,
   release,
   say,
@@ -50,20 +50,6 @@ export function refusalOf(
 /** The original's primary answers a rival by announcing again; only its operator can make it stop. */
 function staysActive({ partnerDialect, partnerSaid, settings }: FailoverState): boolean {
   return partnerDialect === 'legacy' && partnerSaid === 'running' && settings.node === 'backup';
-}
-
-function partnerUnready(state: FailoverState, now: Instant): string | undefined {
-  if (state.settings.paths.length === 0) return 'there is no partner: the VIPs would have no owner';
-  const { heardAt, partnerDialect, extended } = state;
-  const silentMs = heardAt === undefined ? undefined : elapsedMs(heardAt, now);
-  if (silentMs === undefined || silentMs > deadAfterMs(state)) {
-    return 'the partner is silent: the VIPs would have no owner';
-  }
-  if (partnerDialect === 'legacy' || extended.partner === undefined) return undefined;
-  if (!extended.partner.isEligible) {
-    return `the partner may not take over (${extended.partner.reason}): the VIPs would have no owner`;
-  }
-  return undefined;
 }
 
 /** Claims where the partner understands a claim; it is never sent to one that is known as legacy. */

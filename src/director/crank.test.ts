@@ -233,8 +233,22 @@ describe('main', () => {
     machine.isMainAlive = false;
     machine.run(machine.lastCrank, 4800);
     assert.equal(machine.holds(VIP), true);
-    machine.run(machine.lastCrank, 700);
+    machine.hear(STOPPED);
+    machine.run(machine.lastCrank, 200);
+    machine.hear(STOPPED);
+    machine.run(machine.lastCrank, 250);
     assert.equal(machine.holds(VIP), false);
+    assert.equal(report(machine, machine.lastCrank).reason, 'main-wedged');
+  });
+
+  test('wedged, main keeps the VIPs while nobody could take them, and loses them to who can', () => {
+    const machine = takenOver();
+    machine.isMainAlive = false;
+    machine.run(machine.lastCrank, 8000);
+    assert.equal(machine.holds(VIP), true, 'the partner is silent');
+    machine.hear(STOPPED);
+    machine.run(machine.lastCrank, 250);
+    assert.equal(machine.holds(VIP), false, 'the partner is back');
     assert.equal(report(machine, machine.lastCrank).reason, 'main-wedged');
   });
 
