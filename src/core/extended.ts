@@ -93,6 +93,14 @@ export function claimVips(move: Move, now: Instant, reason: Reason): Move {
   return say(change(told, { tickAt: after(now, settings.delayMs) }), 'stopped');
 }
 
+/** The claim has to stand undisturbed for the whole settling time once more. */
+export function settleAgain(move: Move, now: Instant, isContested: boolean): Move {
+  const settings = extendedSettings(move.state);
+  if (settings === undefined) return move;
+  const settleAt = after(now, settings.settleMs);
+  return markClaim(changeExtended(move, { claim: { settleAt, isContested } }), settings);
+}
+
 /**
  * The mark outlives the settling by half an interval: a late wake within it is forgiven, and the lease that it buys still
  * ends before a partner that heard only this claim can have raised.
@@ -244,10 +252,7 @@ function hearsClaim(move: Move, now: Instant, partner: Partner): Move {
     return say(withdrawClaim(move, now, 'outranked'), 'stopped');
   }
   if (!isWhole(move.state, 'answer-claim')) return move;
-  const settings = extendedSettings(move.state);
-  const settleAt = after(now, settings?.settleMs ?? 0);
-  const contested = changeExtended(move, { claim: { settleAt, isContested: true } });
-  return say(settings === undefined ? contested : markClaim(contested, settings), 'stopped');
+  return say(settleAgain(move, now, true), 'stopped');
 }
 
 function hearsStandby(move: Move, now: Instant, partner: Partner): Move {

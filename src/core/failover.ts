@@ -25,6 +25,7 @@ import {
   extendedHeartbeat,
   extendedTimers,
   leaseAnswered,
+  settleAgain,
 } from './extended.ts';
 import { NOTHING_SAID } from './extended-types.ts';
 import type { FailoverSettings, Input } from './failover-types.ts';
@@ -155,7 +156,13 @@ function noticeLateness(state: FailoverState, input: Input): Move {
   if (lateMs <= intervalMs(state) / 2 || state.lateAt === input.now) return move;
   const late = note(change(move, { lateAt: input.now }), { kind: 'late', lateMs });
   if (state.isActive) return late;
-  if (state.extended.claim !== undefined) return withdrawClaim(late, input.now, 'woke-late');
+  const { claim } = state.extended;
+  if (claim !== undefined) {
+    // A hiccup costs another settling time, in which what waited is read; a longer sleep costs the claim.
+    return lateMs < deadAfterMs(state) / 2
+      ? settleAgain(late, input.now, claim.isContested)
+      : withdrawClaim(late, input.now, 'woke-late');
+  }
   return change(late, { deadAt: after(input.now, deadAfterMs(state)), courtesyAt: undefined });
 }
 
