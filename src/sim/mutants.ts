@@ -70,6 +70,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('yield-to-claim', 'one-way', 'double-start', 'R4: an active node ignores a CLAIM'),
   mutant('rank', 'claims', 'double-long', 'R6: RUNNING against RUNNING, and nobody gives way'),
   mutant('dead-lease', 'leases', 'ownerless-long', 'R7: active behind a closed gate'),
+  mutant('claim-mark', 'late-deeds', 'double-start', 'R2: a lease is acquired however late'),
   mutant('announce-on-heal', 'claims', 'stale-long', 'R8: who stayed announces nothing'),
   mutant(
     'told-moves',
