@@ -221,7 +221,6 @@ export const ARENAS: readonly Arena[] = [
       'extended dialect: frozen twice, also between any two effects of a turn; never two owners',
     segment: { steps: 2, isExtended: true },
     bounds: { faults: 2, kinds: ['freeze-in-turn'], isDoubleForbidden: true, horizon: 120 },
-    isDeep: true,
   },
   {
     name: 'claims',
