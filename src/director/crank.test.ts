@@ -231,7 +231,7 @@ describe('main', () => {
   test('wedged for its lease, main loses the VIPs', () => {
     const machine = takenOver();
     machine.isMainAlive = false;
-    machine.run(machine.lastCrank, 4800);
+    machine.run(machine.lastCrank, 29_800);
     assert.equal(machine.holds(VIP), true);
     machine.hear(STOPPED);
     machine.run(machine.lastCrank, 200);
@@ -244,7 +244,7 @@ describe('main', () => {
   test('wedged, main keeps the VIPs while nobody could take them, and loses them to who can', () => {
     const machine = takenOver();
     machine.isMainAlive = false;
-    machine.run(machine.lastCrank, 8000);
+    machine.run(machine.lastCrank, 40_000);
     assert.equal(machine.holds(VIP), true, 'the partner is silent');
     machine.hear(STOPPED);
     machine.run(machine.lastCrank, 250);

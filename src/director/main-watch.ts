@@ -10,7 +10,8 @@ import { elapsedMs, type Instant, type Milliseconds } from '../base/index.ts';
 
 /** The worker looks at least twice a second. */
 const LONGEST_COUNTED_GAP_MS: Milliseconds = 1000;
-export const MAIN_LEASE_MS: Milliseconds = 5000;
+/** Long: the kernel serves without main, only checks stand still. Seen: 5 s without the processor on a full machine. */
+export const MAIN_LEASE_MS: Milliseconds = 30_000;
 
 export class MainWatch {
   readonly #limitMs: Milliseconds;
