@@ -4,7 +4,8 @@
  *   rehearsing --worker ready, timers fit--> living --TERM, INT, or a mistake of ours--> stopping --> ended
  *
  * This thread may pause for hundreds of milliseconds without harm. Wedged for half a minute, the worker
- * hands over to a partner that can take over (main-watch.ts); dead of an exception, it still stops cleanly, because a director that is wrong about itself must not
+ * hands over to a partner that can take over (main-watch.ts); dead of an exception, it still stops cleanly, because a
+ * director that is wrong about itself must not
  * keep a VIP. Rejected: restarting the worker in place. The supervisor restarts the process; the partner serves
  * meanwhile.
  */
