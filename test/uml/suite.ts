@@ -257,7 +257,8 @@ describe('the director on real IPVS', () => {
     );
     servers[1] = new Peer('r2', 'serve', 'r2', '80', '81');
     await servers[1].line();
-    await until('r2 in again', () => rows('da', 'r 198.51.100.22') === 3);
+    const isWhole = () => rows('da', 'r 198.51.100.22') === 3 && rows('da', 'r [fd77::22]') === 1;
+    await until('r2 in again, over both families', isWhole);
     assert.match(logs.da, /nanny: \[ active \] making 198\.51\.100\.22:80 available/);
   });
 
@@ -277,7 +278,8 @@ describe('the director on real IPVS', () => {
     // The first verdicts of its second life fall into these seconds.
     const verdicts = performance.now() + 4000;
     await until('its first verdicts', () => look() && performance.now() > verdicts);
-    assert.deepEqual([...changes], [whole]);
+    const others = [...changes].filter((text) => text !== whole);
+    assert.deepEqual(others, [], `not as it stood:\n${whole}\n${others.join('\n')}\n${logs.da}`);
     await until('da to be active again', () => sh('da', 'ip -4 addr').includes(VIP), 30_000);
     assert.deepEqual(await client.ask('again'), first);
   });
