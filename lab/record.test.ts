@@ -133,6 +133,17 @@ test('more than ten announcements by one director are too many', () => {
   assert.deepEqual([storm(10).isCalm, storm(10).isGood], [false, false]);
 });
 
+test('who is watched for ten minutes may repeat its announcement once a minute, not twice', () => {
+  const frame: LabEvent = ['announcement', 1500, 'db', 'reply', MACS.db];
+  const watched = (count: number) =>
+    recordOf({
+      ...FACTS,
+      endAt: FACTS.faultAt + 600_000,
+      events: [...EVENTS, ...new Array<LabEvent>(count).fill(frame)],
+    }).verdict.isCalm;
+  assert.deepEqual([watched(19), watched(20)], [true, false]);
+});
+
 test('a VIP that moved although nothing had failed is bad, and well only while it stays', () => {
   assert.equal(recordOf({ ...FACTS, isRest: true }).verdict.isGood, false);
   const events = EVENTS.filter((event) => event[0] === 'probe' || event[1] < 1000);

@@ -59,7 +59,7 @@ export type Verdict = {
   readonly isOneOwner: boolean;
   /** The router sends to another one than the owner. */
   readonly isStale: boolean;
-  /** No director announced more than ten times. */
+  /** No director announced more than ten times, and once a minute where the look-on is longer. */
   readonly isCalm: boolean;
   /** The VIP never moved. */
   readonly isStill: boolean;
@@ -72,6 +72,8 @@ export type Verdict = {
 };
 
 const CALM_FRAMES = 10;
+/** An owner repeats its announcement this often for good (`announce_refresh`): not part of an incident. */
+const REFRESH_MS = 60_000;
 /** From the end of the lease to the next question of the observer, and its scheduling. */
 const ASKING_MS = 10;
 
@@ -207,7 +209,8 @@ function judge(
   const router = facts.end.router === undefined ? null : nameOf(facts.end.router);
   const isOneOwner = owner !== null && facts.end.owners.includes(owner);
   const isStale = isOneOwner && router !== owner;
-  const isCalm = announcements.da <= CALM_FRAMES && announcements.db <= CALM_FRAMES;
+  const calmFrames = CALM_FRAMES + Math.floor((facts.endAt - facts.faultAt) / REFRESH_MS);
+  const isCalm = Math.max(announcements.da, announcements.db) <= calmFrames;
   const isAsAsked =
     (isStill || !facts.isRest) && (isUninterrupted || facts.mustAnswer !== true) && isSilenced;
   const isGood = isOneOwner && !isStale && isCalm && isAsAsked;
