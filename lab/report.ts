@@ -81,7 +81,8 @@ export function runLine(record: RunRecord, total: number): string {
 function verdictText({ verdict, goodAfterMs, silentAfterMs, probes }: RunRecord): string {
   if (verdict.isStale) return `STALE: ${verdict.owner} owns, the router sends to ${verdict.router}`;
   if (!verdict.isOneOwner) return 'NO SINGLE OWNER';
-  if (!verdict.isCalm) return 'TOO MANY ANNOUNCEMENTS (more than ten and one a minute by one director)';
+  if (!verdict.isCalm)
+    return 'TOO MANY ANNOUNCEMENTS (more than ten and one a minute by one director)';
   if (!verdict.isSilenced) return `ANSWERED AFTER ITS LEASE: da for ${silentAfterMs} ms`;
   if (!verdict.isGood && !verdict.isUninterrupted) return `${probes.lost} PROBES LOST`;
   if (!verdict.isGood) return 'THE VIP MOVED and nothing had failed';
