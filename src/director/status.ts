@@ -37,6 +37,8 @@ export type StatusDocument = {
   readonly sinceMs: Milliseconds;
   readonly startedAt: string;
   readonly configuration: { readonly file: string; readonly serialNo: number };
+  /** What silence is measured by: how often heartbeats go out, and after how long the partner takes over. */
+  readonly timers: { readonly keepaliveMs: Milliseconds; readonly deadtimeMs: Milliseconds };
   /** What carries the virtual services, and why it was taken. */
   readonly dataPlane?: { readonly kind: string; readonly why: string };
   readonly partner: PartnerStatus;
@@ -135,6 +137,7 @@ export function statusDocument(
     sinceMs: Math.round(sinceMs),
     startedAt: wallText(frame.startedAtWallMs),
     configuration: { file: frame.file, serialNo: frame.serialNo },
+    timers: { keepaliveMs: plan.failover.keepaliveMs, deadtimeMs: plan.failover.deadtimeMs },
     ...(frame.dataPlane !== undefined && { dataPlane: frame.dataPlane }),
     partner,
     ...(rank !== undefined && { pair: pairStatus(plan.failover, verify, rank, lease) }),
