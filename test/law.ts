@@ -25,9 +25,18 @@ const ROOMS = [
 ];
 /** Where a cast may stand: brands are made in base, bytes become values in wire, native answers in ports. */
 const ROOMS_WITH_CASTS = ['base', 'wire', 'ports'];
-/** Each has its line in docs/decisions; pure packages, so that any room may use them. */
-const PACKAGES = ['@noble/hashes'];
-const TEST_PACKAGES = ['fast-check'];
+/** Each has its line in docs/decisions. Undefined: pure, so that any room may use it. */
+const PACKAGES: ReadonlyMap<string, readonly string[] | undefined> = new Map([
+  ['@noble/hashes', undefined],
+  ['valibot', ['api', 'console']],
+  ['@valibot/to-json-schema', ['api']],
+  ['prom-client', ['api']],
+  ['preact', ['console']],
+  ['@preact/signals', ['console']],
+  ['esbuild', ['console']],
+  ['selfsigned', ['console']],
+]);
+const TEST_PACKAGES = ['fast-check', 'axe-core', 'playwright-core'];
 /** Longer than FILE_LIMIT because they are one table. */
 const TABLES: readonly string[] = [];
 
@@ -117,7 +126,9 @@ function wrongImport(file: SourceFile, specifier: string): string | undefined {
   if (!specifier.startsWith('.')) {
     const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
     const isForTests = isTest(file) || roomOf(file.path) === 'test';
-    const isAllowed = PACKAGES.includes(name) || (isForTests && TEST_PACKAGES.includes(name));
+    const rooms = PACKAGES.get(name) ?? (PACKAGES.has(name) ? ROOMS : []);
+    const isOurs = isForTests ? PACKAGES.has(name) : rooms.includes(roomOf(file.path));
+    const isAllowed = isOurs || (isForTests && TEST_PACKAGES.includes(name));
     return isAllowed ? undefined : `package ${specifier} (decide it in docs/decisions first)`;
   }
   if (!specifier.endsWith('.ts')) return `${specifier} does not end in .ts`;

@@ -1,0 +1,3 @@
+/** The first screen: what the browser runs when somebody has logged in. */
+
+export {};
