@@ -9,7 +9,7 @@ export type { ExtendedSettings, ExtendedState, Partner } from './extended-types.
 export { initialState, step, wakeAt } from './failover.ts';
 export * from './failover-types.ts';
 export { parseLoad } from './health.ts';
-export { type FailoverState, type Move, RULES, type Rule, roleOf } from './moves.ts';
+export { type FailoverState, intervalMs, type Move, RULES, type Rule, roleOf } from './moves.ts';
 export { refusalOf } from './operator.ts';
 export {
   type CoreRecord,

@@ -19,10 +19,12 @@ import {
   unreachable,
 } from '../base/index.ts';
 import {
+  type DropReason,
   type Effect,
   type FailoverState,
   type Input,
   initialState,
+  intervalMs,
   type Note,
   refusalOf,
   roleOf,
@@ -45,6 +47,7 @@ import {
   type ToWorker,
   zeroCounters,
 } from './messages.ts';
+import { observe, observeRenewal, PathMeter, type PulseMeters, zeroMeters } from './meters.ts';
 import { type PulsePlan, withGateways } from './plan.ts';
 import { SegmentWatch, type WatchPorts } from './segment-watch.ts';
 import { portErrorText } from './sentences.ts';
@@ -83,6 +86,8 @@ export class Crank {
   readonly #steps: StepLog;
   readonly #mainWatch: MainWatch;
   readonly #counters: PulseCounters = zeroCounters();
+  readonly #meters: PulseMeters = zeroMeters();
+  readonly #paths = new PathMeter(this.#meters);
   #plan: PulsePlan;
   #state: FailoverState;
   /** Inputs that effects of an earlier one brought about. */
@@ -93,7 +98,8 @@ export class Crank {
   #heardAt: { readonly [path in PathName]?: Instant } = {};
   #linksDown: readonly PathName[] = [];
   #isWedged = false;
-  #wasDropped = false;
+  #dropReason: DropReason | undefined;
+  #wishedAt: Instant;
   #isOver = false;
   #hasNews = true;
   #toldAt: Instant;
@@ -105,6 +111,7 @@ export class Crank {
     this.#now = now;
     this.#since = now;
     this.#toldAt = now;
+    this.#wishedAt = now;
     this.#sockets = new HeartbeatSockets(ports.openHeartbeat);
     this.#converger = new Converger(ports.addresses, plan.vips);
     this.#announcer = new Announcer(ports, plan);
@@ -193,15 +200,20 @@ export class Crank {
     if (dueAt === undefined) return;
     const lateMs = elapsedMs(dueAt, this.#now);
     this.#counters.worstLateMs = Math.max(this.#counters.worstLateMs, lateMs);
+    if (lateMs >= 0) observe(this.#meters.lateness, lateMs);
   }
 
   #hear(input: Extract<Input, { kind: 'datagram' }>): void {
-    this.#wasDropped = false;
+    this.#dropReason = undefined;
     this.#feed(input);
-    if (this.#wasDropped) return;
-    this.#counters.received[input.path]++;
-    this.#heardAt = { ...this.#heardAt, [input.path]: input.now };
-    this.#watch?.heardPartner(input.path, input.now);
+    const { path, now, bytes } = input;
+    // By the second path every heartbeat is a repetition, and the path works all the same.
+    const isRepeat = this.#dropReason === 'duplicate';
+    if (this.#dropReason !== undefined && !isRepeat) return;
+    if (!this.#paths.hear(path, now, bytes, isRepeat)) return;
+    this.#counters.received[path]++;
+    this.#heardAt = { ...this.#heardAt, [path]: now };
+    this.#watch?.heardPartner(path, now);
   }
 
   #drainKernelEvents(): void {
@@ -324,7 +336,9 @@ export class Crank {
     if (done === undefined) return;
     this.#hasNews = true;
     this.#teller.trouble('addresses', this.#converger.refusal);
+    if (done.refusal !== undefined) this.#meters.convergeFailures++;
     if (done.kind === 'converged') {
+      observe(this.#meters.converge, elapsedMs(this.#wishedAt, this.#ports.clock.now()));
       this.#feed({ now: this.#now, ...done });
       return;
     }
@@ -380,7 +394,7 @@ export class Crank {
         this.#lease.claim(effect.ms);
         return;
       case 'extend-lease':
-        if (!this.#lease.extend()) this.#feed({ kind: 'lease', now: this.#now, isAlive: false });
+        this.#extendLease();
         return;
       case 'ask-segment':
         this.#watch?.askSegment(this.#now);
@@ -408,6 +422,7 @@ export class Crank {
 
   #converge(wish: number, role: 'active' | 'standby'): void {
     this.#hasNews = true;
+    this.#wishedAt = this.#ports.clock.now();
     // Gate first, then the address: raised under a lease, lowered behind a closed gate.
     if (role === 'standby') this.#lease.drop();
     else if (!this.#mayHold()) {
@@ -415,6 +430,18 @@ export class Crank {
       return;
     }
     this.#done(this.#converger.want(wish, role));
+  }
+
+  #extendLease(): void {
+    const lease = this.#lease.status();
+    const isAlive = this.#lease.extend();
+    if (lease !== undefined) {
+      const { lengthMs, remainingMs = 0 } = lease;
+      observeRenewal(this.#meters, { lengthMs, remainingMs }, intervalMs(this.#state));
+    }
+    if (isAlive) return;
+    this.#meters.leaseExpirations++;
+    this.#feed({ kind: 'lease', now: this.#now, isAlive: false });
   }
 
   /** A new owner acquires a lease, one that gets new settings only extends its own: a dead one is not revived. */
@@ -427,7 +454,7 @@ export class Crank {
       this.#reason = note.reason;
       this.#since = this.#now;
     } else if (note.kind === 'dropped') {
-      this.#wasDropped = true;
+      this.#dropReason = note.reason;
       const { dropped } = this.#counters;
       dropped[note.reason] = (dropped[note.reason] ?? 0) + 1;
     } else if (note.kind === 'late') this.#counters.lateWakes++;
@@ -452,6 +479,7 @@ export class Crank {
       ...(lease !== undefined && { lease }),
       rank: rankSnapshot(this.#state, this.#watch?.answering(this.#now) ?? []),
       counters: this.#counters,
+      meters: this.#meters,
     };
     this.#ports.post({ kind: 'snapshot', snapshot });
     if (this.#isOver) this.#ports.post({ kind: 'exit' });

@@ -9,6 +9,7 @@ import type { Instant, Milliseconds } from '../base/index.ts';
 import type { CoreRecord, DropReason, Note, OperatorOrder } from '../core/index.ts';
 import type { Gateway, PathName, PortError, Reason, Role } from '../model/index.ts';
 import type { LeaseStatus } from './lease-keeper.ts';
+import type { PulseMeters } from './meters.ts';
 import type { PulsePlan } from './plan.ts';
 import type { RankSnapshot } from './status-pair.ts';
 
@@ -84,6 +85,8 @@ export type PulseSnapshot = {
   /** Absent: a worker of the legacy dialect alone. */
   readonly rank?: RankSnapshot;
   readonly counters: PulseCounters;
+  /** For metrics alone. */
+  readonly meters: PulseMeters;
 };
 
 export type PulseCounters = {

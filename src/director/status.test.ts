@@ -4,6 +4,7 @@ import { after, instant, ip } from '../base/index.ts';
 import { type Beliefs, isKnown, learnBelief, NO_BELIEFS } from './belief.ts';
 import { OWN, PARTNER, plan, VIP } from './imagined-ports.ts';
 import { type PulseSnapshot, zeroCounters } from './messages.ts';
+import { zeroMeters } from './meters.ts';
 import { addChange, type RoleChange, type StatusDocument, statusDocument } from './status.ts';
 
 const AT = instant(50_000);
@@ -24,6 +25,7 @@ function document(
     heardAt: {},
     linksDown: [],
     counters: zeroCounters(),
+    meters: zeroMeters(),
     ...changes,
   };
   const frame = {

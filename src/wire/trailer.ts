@@ -165,6 +165,19 @@ export function decodeTrailer(
   return ok(trailer);
 }
 
+/**
+ * Life and number of a datagram that decodeTrailer has taken, read without decoding the rest; undefined: it has none.
+ */
+export function sequenceOf(
+  datagram: Uint8Array,
+): { readonly incarnation: number; readonly sequence: number } | undefined {
+  if (datagram.length < FIXED) return undefined;
+  const reader = new Reader(datagram.subarray(4, 32), 'big');
+  if (reader.u16() !== TAG) return undefined;
+  reader.bytes(14);
+  return { incarnation: Number(reader.u64()), sequence: reader.u32() };
+}
+
 type Start = { readonly role: ExtendedRole; readonly flags: number; readonly reason: Reason };
 
 function readBody(reader: Reader, { role, flags, reason }: Start): Trailer | undefined {
