@@ -33,3 +33,10 @@ export {
 } from './services-state.ts';
 export * from './services-types.ts';
 export { planTable } from './table-plan.ts';
+export {
+  longestLeaseMs,
+  type PairTimers,
+  renewalMs,
+  SETTLE_MS,
+  shortestLeaseMs,
+} from './timers.ts';
