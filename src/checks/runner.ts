@@ -13,7 +13,7 @@
  * One timer, at most every 4 ms. Rejected: a worker thread (the judgement is cheap; the heartbeats, which must not
  * wait, have the worker), setInterval per check.
  */
-import { after, type Instant, type Milliseconds } from '../base/index.ts';
+import { after, elapsedMs, type Instant, type Milliseconds } from '../base/index.ts';
 import { type Check, checkText, down, type Verdict } from '../model/index.ts';
 import { DueQueue } from './due-queue.ts';
 import { errorCode, type Prober, type RunningProbe } from './probe.ts';
@@ -25,6 +25,8 @@ export type RunnerOptions = {
   readonly proberOf: (check: Check) => Prober;
   /** Gets every verdict, in batches. */
   readonly onVerdicts: (verdicts: readonly ReportedVerdict[]) => void;
+  /** Every probe as it ends, for the statistics. */
+  readonly onProbe?: (check: Check, verdict: Verdict, tookMs: Milliseconds) => void;
   /** Probes at once; 1024 unless told. Each holds a descriptor. */
   readonly maxInFlight?: number;
 };
@@ -48,6 +50,7 @@ type Job = {
   dueAt: Instant;
   queueIndex: number;
   state: 'idle' | 'waiting' | 'running';
+  startedAt: Instant;
   running: RunningProbe | undefined;
   /** Number of its newest probe: the verdict of an older one is not heard. */
   probe: number;
@@ -108,6 +111,7 @@ export class CheckRunner {
         dueAt: now,
         queueIndex: -1,
         state: 'idle',
+        startedAt: now,
         running: undefined,
         probe: 0,
         isSlow: false,
@@ -193,6 +197,7 @@ export class CheckRunner {
     job.hasSlowPlace = job.isSlow;
     if (job.isSlow) this.#slowInFlight++;
     job.state = 'running';
+    job.startedAt = now;
     const probe = ++job.probe;
     this.#queue.schedule(job, after(now, job.check.timeoutMs));
     const done = (verdict: Verdict) => {
@@ -222,6 +227,7 @@ export class CheckRunner {
     job.isSlow = isSlow;
     const now = this.#options.now();
     this.#queue.schedule(job, nextOnGrid(now, job));
+    this.#options.onProbe?.(job.check, verdict, elapsedMs(job.startedAt, now));
     this.#report({ check: job.check.key, verdict });
     if (this.#line.size + this.#slowLine.size > 0) this.#admit(now);
     this.#arm(now);

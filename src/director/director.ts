@@ -27,15 +27,17 @@ import { type ChosenPlane, choosePlane } from './data-plane.ts';
 import { type HookCommands, Hooks } from './hooks.ts';
 import { type Judged, judge } from './judge.ts';
 import { releaseVips } from './kernel.ts';
+import { Ledger } from './ledger.ts';
 import { noteLines, startLine, terminationLine } from './log.ts';
 import type { PulseOptions } from './main-thread.ts';
 import type { FromWorker } from './messages.ts';
+import { type MetricFacts, metricFacts } from './metric-facts.ts';
 import { Orders } from './orders.ts';
 import { tooTight } from './plan.ts';
 import { PulseThread } from './pulse-thread.ts';
 import { Recorder } from './recorder.ts';
 import { claim, leave, type RunDirectory } from './run-directory.ts';
-import { portErrorText, systemErrorText } from './sentences.ts';
+import { portErrorText, refusedText, repairedText, systemErrorText } from './sentences.ts';
 import { type ReloadOutcome, servicesRoutes } from './services-api.ts';
 import { ServicesMemory } from './services-memory.ts';
 import { ServicesRunner } from './services-runner.ts';
@@ -76,10 +78,11 @@ export class Director {
   readonly #orders: Orders;
   readonly #recorder: Recorder;
   readonly #startedAtWallMs = Date.now();
+  readonly #ledger = new Ledger(this.#startedAtWallMs);
   #current: Configuration;
   /** Reloads that the worker has not answered, oldest first. */
   readonly #reloads: Reload[] = [];
-  readonly #warnings: readonly string[];
+  #warnings: readonly string[];
   #thread: PulseThread | undefined;
   #living: Living | undefined;
   #worstLateMs = 0;
@@ -186,7 +189,10 @@ export class Director {
       services: this.#makeServices(spawner, plane.value),
       hooks: new Hooks(spawner, hookCommands(this.#current.settings), this.#terminal.log),
       supervisor: new Supervisor(notifier.value, thread.pulsebeat),
-      heartbeat: setInterval(() => thread.pulsebeat.beatMain(), BEAT_MS),
+      heartbeat: setInterval(() => {
+        thread.pulsebeat.beatMain();
+        this.#ledger.beat(performance.now(), BEAT_MS);
+      }, BEAT_MS),
       routes: setInterval(() => this.#lookAtGateways(), ROUTES_MS),
     };
     return ok(undefined);
@@ -231,6 +237,7 @@ export class Director {
       memory: new ServicesMemory(this.#directory.path, logs.lvsd),
       log: (ident, line) => logs[ident](line),
       isVerbose: this.#options.isVerbose,
+      ledger: this.#ledger,
       onFailed: (why) => {
         this.#tell([`the virtual services have failed (hard_shutdown = 1): ${why}`]);
         this.#thread?.post({ kind: 'services-failed' });
@@ -307,6 +314,7 @@ export class Director {
   #noted(message: Extract<FromWorker, { kind: 'note' }>): void {
     const isRepeated = this.#board.isKnown(message.note);
     this.#board.keepNote(message);
+    this.#ledger.noted(message.note, isRepeated);
     this.#orders.noted(message.note, message.at);
     if (isRepeated) return; // the slow refresh, proved again
     const { monitorLinks: monitorsLinks } = this.#current.settings;
@@ -319,6 +327,7 @@ export class Director {
     if (this.#exitCode !== undefined) return Promise.resolve(err(['the director is stopping']));
     const next = this.#judgeReload();
     if (!next.ok) {
+      this.#ledger.reloaded(false, Date.now());
       this.#tell([...next.error, 'reload refused: the running configuration stays']);
       return Promise.resolve(next);
     }
@@ -363,6 +372,7 @@ export class Director {
   #reloaded(refusal: PortError | undefined): void {
     const next = this.#reloads.shift();
     if (next === undefined) return;
+    this.#ledger.reloaded(refusal === undefined, Date.now());
     if (refusal !== undefined) {
       this.#tell([refusedText(refusal), 'reload refused: the running configuration stays']);
       next.settle(err([refusedText(refusal)]));
@@ -371,6 +381,7 @@ export class Director {
     const { settings, plan } = next;
     const changes = this.#living?.services.preview(settings) ?? [];
     this.#current = { settings, plan };
+    this.#warnings = next.warnings;
     if (this.#living !== undefined) this.#living.hooks.commands = hookCommands(settings);
     this.#living?.services.reload(settings);
     next.settle(ok(changes));
@@ -434,6 +445,14 @@ export class Director {
     this.#onEnd(complaint === undefined ? (this.#exitCode ?? 1) : 1);
   }
 
+  /** For metrics, as of the worker's last word; undefined before the first. */
+  metricFacts(): MetricFacts | undefined {
+    const { snapshot } = this.#board;
+    if (snapshot === undefined) return undefined;
+    const rest = { wallMs: Date.now(), configWarnings: this.#warnings.length };
+    return metricFacts(snapshot, this.#current.plan, this.#ledger.totals, rest);
+  }
+
   #frame(): StatusFrame {
     const { settings, plan } = this.#current;
     const plane = this.#living?.services.plane;
@@ -468,15 +487,4 @@ function hookCommands({ activeCommand, inactiveCommand }: Settings): HookCommand
     ...(activeCommand !== undefined && { active: activeCommand }),
     ...(inactiveCommand !== undefined && { inactive: inactiveCommand }),
   };
-}
-
-function refusedText(error: PortError): string {
-  const text = portErrorText(error);
-  return error.operation === 'bind' ? `failed to bind to heartbeat address: ${text}` : text;
-}
-
-function repairedText(vips: readonly string[]): string {
-  const [first] = vips;
-  const more = vips.length > 1 ? ` and ${vips.length - 1} more` : '';
-  return `VIP ${first}${more} was removed by someone else: raised again (repaired)`;
 }

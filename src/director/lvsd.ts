@@ -6,6 +6,7 @@
 import { mkdirSync } from 'node:fs';
 import { BootClock, openIpvs, openNftPlane, ProcessSpawner } from '../ports/index.ts';
 import { choosePlane } from './data-plane.ts';
+import { Ledger } from './ledger.ts';
 import { loadSettings } from './load-settings.ts';
 import { stderrLog } from './log-sink.ts';
 import { systemErrorText } from './sentences.ts';
@@ -57,6 +58,7 @@ export async function runLvsd(options: LvsdOptions): Promise<number> {
     memory: new ServicesMemory(runDirectory, logs.lvsd),
     log: (ident, line) => logs[ident](line),
     isVerbose,
+    ledger: new Ledger(Date.now()),
     onFailed: (why) => {
       logs.lvsd(`shutting down lvs (hard_shutdown = 1): ${why}`);
       exit.resolve(1);

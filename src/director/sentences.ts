@@ -31,3 +31,15 @@ export function systemErrorText(error: unknown): string {
   const meaning = MEANINGS.get(code);
   return meaning === undefined ? error.message : `${meaning} (${code})`;
 }
+
+/** A reload that the kernel refused. */
+export function refusedText(error: PortError): string {
+  const text = portErrorText(error);
+  return error.operation === 'bind' ? `failed to bind to heartbeat address: ${text}` : text;
+}
+
+export function repairedText(vips: readonly string[]): string {
+  const [first] = vips;
+  const more = vips.length > 1 ? ` and ${vips.length - 1} more` : '';
+  return `VIP ${first}${more} was removed by someone else: raised again (repaired)`;
+}

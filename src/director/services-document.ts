@@ -55,9 +55,13 @@ export type ServerDocument = {
   readonly traffic?: Traffic;
 };
 
-/** Since the row was made, and per second. */
+/** Since the row was made, and per second. Under `direct` and `tunnel` the answers pass us by: nothing goes out. */
 export type Traffic = {
   readonly connections: number;
+  readonly inPackets: number;
+  readonly outPackets: number;
+  readonly inBytes: number;
+  readonly outBytes: number;
   readonly connectionRate: number;
   readonly inByteRate: number;
   readonly outByteRate: number;
@@ -156,6 +160,8 @@ function overrideDocument(target: string, override: Override, now: Instant): Ove
 }
 
 function traffic(counters: ObservedService['counters']): Traffic {
-  const { connections, connectionRate, inByteRate, outByteRate } = counters;
-  return { connections, connectionRate, inByteRate, outByteRate };
+  const { connections, inPackets, outPackets, inBytes, outBytes } = counters;
+  const { connectionRate, inByteRate, outByteRate } = counters;
+  const totals = { connections, inPackets, outPackets, inBytes, outBytes };
+  return { ...totals, connectionRate, inByteRate, outByteRate };
 }

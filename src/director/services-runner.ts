@@ -32,6 +32,7 @@ import type { Clock, ObservedService, Spawner } from '../ports/index.ts';
 import type { ChosenPlane } from './data-plane.ts';
 import { Hooks } from './hooks.ts';
 import { IpvsDuties } from './ipvs-duties.ts';
+import type { Ledger } from './ledger.ts';
 import { portErrorText } from './sentences.ts';
 import {
   driftText,
@@ -52,6 +53,7 @@ export type ServicesPorts = {
   readonly memory: ServicesMemory;
   readonly log: (ident: Ident, line: string) => void;
   readonly isVerbose: boolean;
+  readonly ledger: Ledger;
   /** hard_shutdown = 1: the virtual services have failed as a whole, and why. */
   readonly onFailed: (why: string) => void;
 };
@@ -86,6 +88,7 @@ export class ServicesRunner {
       now: () => clock.now(),
       proberOf: (check) => proberOf(check, context),
       onVerdicts: (verdicts) => this.#feed({ kind: 'verdicts', now: clock.now(), verdicts }),
+      onProbe: ({ procedure }, verdict, ms) => ports.ledger.probed(procedure.kind, verdict, ms),
     });
     this.#loads = new LoadRunner(spawner, (loads) =>
       this.#feed({ kind: 'loads', now: clock.now(), loads }),
@@ -127,7 +130,10 @@ export class ServicesRunner {
         ours,
         events: {
           onRefused: (refusals) => this.#refused(refusals),
-          onDrift: (repairs) => this.#lvsd(driftText(repairs, this.#state.plan)),
+          onDrift: (repairs) => {
+            this.#ports.ledger.table('repaired', repairs.length);
+            this.#lvsd(driftText(repairs, this.#state.plan));
+          },
           onTrouble: (error) =>
             this.#lvsd(
               error === undefined
@@ -245,8 +251,12 @@ export class ServicesRunner {
     if (note.kind === 'server') {
       const name = `${note.service}/${note.server}`;
       wasServing = this.#serving.has(name);
-      if (note.weight !== undefined && note.weight > 0) this.#serving.add(name);
+      const isServing = note.weight !== undefined && note.weight > 0;
+      if (isServing) this.#serving.add(name);
       else this.#serving.delete(name);
+      if (isServing !== wasServing) {
+        this.#ports.ledger.serverChanged(note, isServing ? 'up' : 'down', note.reason);
+      }
     }
     const { isVerbose } = this.#ports;
     this.#logAll(servicesNoteLines(note, this.#state.plan, { wasServing, isVerbose }));
@@ -257,7 +267,8 @@ export class ServicesRunner {
   }
 
   #refused(refusals: readonly Refusal[]): void {
-    const { clock } = this.#ports;
+    const { clock, ledger } = this.#ports;
+    ledger.table('refused', refusals.length);
     for (const { operation, error } of refusals) {
       const text = refusalText(operation, error, this.#state.plan);
       this.#lvsd(text);

@@ -49,6 +49,11 @@ export class StatusBoard {
     this.#changes = addChange(this.#changes, change);
   }
 
+  /** The worker's last word; undefined before the first. */
+  get snapshot(): PulseSnapshot | undefined {
+    return this.#snapshot;
+  }
+
   /** Would this note tell anything that is not known? */
   isKnown(note: Note): boolean {
     return isKnown(this.#beliefs, note);

@@ -1,0 +1,40 @@
+/** What metrics tell beside the status and the services: numbers that no person reads as they are. Pure. */
+import type { IpAddress, Milliseconds } from '../base/index.ts';
+import type { LedgerTotals } from './ledger.ts';
+import type { PulseSnapshot } from './messages.ts';
+import type { PulseMeters } from './meters.ts';
+import type { PulsePlan } from './plan.ts';
+
+export type MetricFacts = {
+  readonly wallMs: number;
+  readonly meters: PulseMeters;
+  readonly totals: LedgerTotals;
+  readonly timers: {
+    readonly keepaliveMs: Milliseconds;
+    readonly deadtimeMs: Milliseconds;
+    /** 0: no lease is kept. */
+    readonly leaseMs: Milliseconds;
+  };
+  /** First 16 hexadecimal digits of the SHA-256 of lvs.cf. */
+  readonly configDigest: string;
+  readonly configWarnings: number;
+  /** Witnesses that answer us when asked from our own address. */
+  readonly answering: readonly IpAddress[];
+};
+
+export function metricFacts(
+  snapshot: PulseSnapshot,
+  { failover }: PulsePlan,
+  totals: LedgerTotals,
+  rest: Pick<MetricFacts, 'wallMs' | 'configWarnings'>,
+): MetricFacts {
+  const { keepaliveMs, deadtimeMs, extended } = failover;
+  return {
+    ...rest,
+    meters: snapshot.meters,
+    totals,
+    timers: { keepaliveMs, deadtimeMs, leaseMs: snapshot.lease?.lengthMs ?? 0 },
+    configDigest: extended?.configDigest ?? '',
+    answering: snapshot.rank?.answering ?? [],
+  };
+}
