@@ -1,6 +1,10 @@
-/** One question to the director of this machine over its socket: JSON both ways, bounded in time and length. */
+/**
+ * One question to a director: to the one of this machine over its socket, or to the partner's through the channel between
+ * the two (`partner.sock`, which the courier keeps). JSON both ways, bounded in time and length.
+ */
+import { join } from 'node:path';
 import { err, type Milliseconds, ok, type Result } from '../base/index.ts';
-import type { RunDirectory } from '../director/index.ts';
+import { type RunDirectory, runDirectory } from '../director/index.ts';
 
 const LIMIT_MS: Milliseconds = 1900;
 /** 10,000 VIPs are about 1 MB. */
@@ -8,14 +12,52 @@ const LIMIT_BYTES = 16 * 1024 * 1024;
 
 export type Silence = 'not-running' | 'no-answer' | 'no-permission';
 export type DirectorAnswer = { readonly code: number; readonly document: object };
+export type WhichNode = 'own' | 'partner';
+
+/** The run directory with the socket of that node's director. */
+export function directoryOf(path: string, node: WhichNode = 'own'): RunDirectory {
+  const directory = runDirectory(path);
+  return node === 'own' ? directory : { ...directory, socket: join(path, 'partner.sock') };
+}
+
+/** Why a node could not be asked, as a sentence without its full stop. */
+export function silenceText(silence: Silence, node: WhichNode = 'own'): string {
+  if (node === 'own') return `the director does not answer (${silence})`;
+  return silence === 'not-running'
+    ? 'there is no channel to the partner: the courier does not run, or heartbeat_key_file is not set'
+    : `the partner does not answer (${silence})`;
+}
+
+/** The sentence of a refusal. */
+export function titleOf({ code, document }: DirectorAnswer): string {
+  return String(new Map(Object.entries(document)).get('title') ?? code);
+}
 
 /** GET, or POST when there is a body. */
-export function askDirector(
-  directory: RunDirectory,
+export async function askDirector(
+  directory: Pick<RunDirectory, 'socket'>,
   path: string,
   body?: object,
   limitMs = LIMIT_MS,
 ): Promise<Result<DirectorAnswer, Silence>> {
+  const answer = await askText(directory, path, body, limitMs);
+  if (!answer.ok) return answer;
+  try {
+    const document: unknown = JSON.parse(answer.value.text);
+    if (typeof document !== 'object' || document === null) return err('no-answer');
+    return ok({ code: answer.value.code, document });
+  } catch {
+    return err('no-answer'); // cut off in the middle
+  }
+}
+
+/** The same where the answer is no JSON: a recording, metrics. */
+export function askText(
+  directory: Pick<RunDirectory, 'socket'>,
+  path: string,
+  body?: object,
+  limitMs = LIMIT_MS,
+): Promise<Result<{ readonly code: number; readonly text: string }, Silence>> {
   return new Promise((resolve) => {
     // Fetched, not imported: an import of node:http loads ten times what is needed here.
     const asked = process.getBuiltinModule('node:http').request({
@@ -23,17 +65,24 @@ export function askDirector(
       path,
       method: body === undefined ? 'GET' : 'POST',
       signal: AbortSignal.timeout(limitMs),
+      ...(body !== undefined && { headers: { 'content-type': 'application/json' } }),
     });
     asked.once('error', (error) => resolve(err(silenceOf(error))));
     asked.once('response', (response) => {
       let text = '';
+      let isWhole = false;
       response.setEncoding('utf8');
       response.on('data', (part: string) => {
         text += part;
         if (text.length > LIMIT_BYTES) response.destroy();
       });
+      response.once('end', () => {
+        isWhole = true;
+      });
       response.once('error', () => resolve(err('no-answer')));
-      response.once('close', () => resolve(answerOf(response.statusCode ?? 0, text)));
+      response.once('close', () =>
+        resolve(isWhole ? ok({ code: response.statusCode ?? 0, text }) : err('no-answer')),
+      );
     });
     asked.end(body === undefined ? undefined : JSON.stringify(body));
   });
@@ -43,14 +92,4 @@ function silenceOf(error: Error): Silence {
   const code = 'code' in error ? error.code : undefined;
   if (code === 'EACCES' || code === 'EPERM') return 'no-permission';
   return code === 'ENOENT' || code === 'ECONNREFUSED' ? 'not-running' : 'no-answer';
-}
-
-function answerOf(code: number, text: string): Result<DirectorAnswer, Silence> {
-  try {
-    const document: unknown = JSON.parse(text);
-    if (typeof document !== 'object' || document === null) return err('no-answer');
-    return ok({ code, document });
-  } catch {
-    return err('no-answer'); // cut off in the middle
-  }
 }

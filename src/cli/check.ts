@@ -12,20 +12,14 @@ import {
   type Verdict,
 } from '../config/index.ts';
 import { commandOf, decodeText, type Outcome, type World } from './files-on-disk.ts';
-import { type OptionSpec, optionsHelp, readOptions } from './options.ts';
+import { readOptions } from './options.ts';
+import { CHECK } from './options-of-verbs.ts';
 import { USAGE } from './verb.ts';
 
-const OPTIONS = {
-  strict: { long: ['--strict'], help: 'the verdict of Piranha 0.8.6, line and reason' },
-  json: { long: ['--json'], help: 'the problems as JSON' },
-  help: { short: '-?', long: ['--help'], help: 'this text' },
-} as const satisfies { readonly [name: string]: OptionSpec };
-
 export function runCheck(argv: readonly string[], world: World): Outcome {
-  const parsed = readOptions(argv, OPTIONS);
+  const parsed = readOptions(argv, CHECK);
   if (!parsed.ok) return misuse(parsed.error);
   const { flags, rest } = parsed.value;
-  if (flags.has('help')) return { stdout: `${HELP}\n`, stderr: '', exitCode: 0 };
   const [file, ...more] = rest;
   if (file === undefined) return misuse('which file?');
   if (more.length > 0) return misuse(`one file at a time; unexpected argument ${more[0]}`);
@@ -49,8 +43,6 @@ export function runCheck(argv: readonly string[], world: World): Outcome {
 }
 
 export const checkCommand = commandOf(runCheck);
-
-const HELP = `Usage: piranha check [OPTION...] FILE\n\n${optionsHelp(OPTIONS)}`;
 
 function misuse(why: string): Outcome {
   return {

@@ -6,27 +6,16 @@
  */
 import { exportKeepalived, parseSettings } from '../config/index.ts';
 import { commandOf, decodeText, type Outcome, type World } from './files-on-disk.ts';
-import { type OptionSpec, optionsHelp, readOptions } from './options.ts';
+import { readOptions } from './options.ts';
+import { EXPORT } from './options-of-verbs.ts';
 import { USAGE } from './verb.ts';
-
-const OPTIONS = {
-  json: { long: ['--json'], help: 'text and notes as JSON' },
-  help: { short: '-?', long: ['--help'], help: 'this text' },
-} as const satisfies { readonly [name: string]: OptionSpec };
-
-const HELP = `Usage: piranha export [OPTION...] keepalived.conf [LVS.CF]
-
-Prints a keepalived.conf made of LVS.CF, /etc/sysconfig/ha/lvs.cf unless named.
-
-${optionsHelp(OPTIONS)}`;
 
 const DEFAULT_FILE = '/etc/sysconfig/ha/lvs.cf';
 
 export function runExport(argv: readonly string[], world: World): Outcome {
-  const parsed = readOptions(argv, OPTIONS);
+  const parsed = readOptions(argv, EXPORT);
   if (!parsed.ok) return misuse(parsed.error);
   const { flags, rest } = parsed.value;
-  if (flags.has('help')) return { stdout: `${HELP}\n`, stderr: '', exitCode: 0 };
   const [format, file = DEFAULT_FILE, ...more] = rest;
   if (format !== 'keepalived.conf' && format !== 'keepalived') {
     return misuse('what to export is wanted: keepalived.conf');

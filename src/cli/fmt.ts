@@ -4,22 +4,14 @@
  */
 import { formatDocument, normaliseDocument, parseDocument } from '../config/index.ts';
 import { commandOf, decodeText, type Outcome, type World } from './files-on-disk.ts';
-import { type OptionSpec, optionsHelp, readOptions } from './options.ts';
+import { readOptions } from './options.ts';
+import { FMT } from './options-of-verbs.ts';
 import { USAGE } from './verb.ts';
 
-const OPTIONS = {
-  write: { short: '-w', long: ['--write'], help: 'change the file instead of printing it' },
-  help: { short: '-?', long: ['--help'], help: 'this text' },
-} as const satisfies { readonly [name: string]: OptionSpec };
-
 export function runFmt(argv: readonly string[], world: World): Outcome {
-  const parsed = readOptions(argv, OPTIONS);
+  const parsed = readOptions(argv, FMT);
   if (!parsed.ok) return misuse(parsed.error);
   const { flags, rest } = parsed.value;
-  if (flags.has('help')) {
-    const stdout = `Usage: piranha fmt [OPTION...] FILE\n\n${optionsHelp(OPTIONS)}\n`;
-    return { stdout, stderr: '', exitCode: 0 };
-  }
   const [file, ...more] = rest;
   if (file === undefined) return misuse('which file?');
   if (more.length > 0) return misuse(`one file at a time; unexpected argument ${more[0]}`);

@@ -14,26 +14,14 @@ import {
   parseSettings,
 } from '../config/index.ts';
 import { commandOf, decodeText, type Outcome, type World } from './files-on-disk.ts';
-import { type OptionSpec, optionsHelp, readOptions } from './options.ts';
+import { readOptions } from './options.ts';
+import { IMPORT } from './options-of-verbs.ts';
 import { USAGE } from './verb.ts';
 
-const OPTIONS = {
-  primary: { long: ['--primary'], value: 'ADDRESS', help: 'heartbeat address of the primary' },
-  backup: { long: ['--backup'], value: 'ADDRESS', help: 'heartbeat address of the backup' },
-  device: { long: ['--device'], value: 'NAME', help: 'for VIPs that no vrrp_instance raises' },
-  configId: { long: ['--config-id'], value: 'NAME', help: 'which @NAME lines count' },
-  from: { long: ['--from'], value: 'FORMAT', help: 'keepalived or lvs; else seen from the file' },
-  json: { long: ['--json'], help: 'text and notes as JSON' },
-  help: { short: '-?', long: ['--help'], help: 'this text' },
-} as const satisfies { readonly [name: string]: OptionSpec };
-
-const HELP = `Usage: piranha import [OPTION...] keepalived.conf|lvs.cf\n\n${optionsHelp(OPTIONS)}`;
-
 export function runImport(argv: readonly string[], world: World): Outcome {
-  const parsed = readOptions(argv, OPTIONS);
+  const parsed = readOptions(argv, IMPORT);
   if (!parsed.ok) return misuse(parsed.error);
   const { flags, values, rest } = parsed.value;
-  if (flags.has('help')) return { stdout: `${HELP}\n`, stderr: '', exitCode: 0 };
   const [file, ...more] = rest;
   if (file === undefined) return misuse('which file?');
   if (more.length > 0) return misuse(`one file at a time; unexpected argument ${more[0]}`);

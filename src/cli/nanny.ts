@@ -6,79 +6,11 @@
  */
 import { ipFamily, parseIpAddress } from '../base/index.ts';
 import { parseSettings } from '../config/index.ts';
-import { type OptionSpec, optionsHelp, readOptions } from './options.ts';
+import { readOptions } from './options.ts';
+import { NANNY } from './options-of-programs.ts';
 import { versionText } from './version.ts';
 
-const OPTIONS = {
-  server: { short: '-h', long: ['--server'], value: 'IP', help: 'the real server (required)' },
-  virtual: {
-    short: '-V',
-    long: ['--virtaddress'],
-    value: 'IP',
-    help: 'VIP of the virtual service',
-  },
-  port: { short: '-p', long: ['--port'], value: 'PORT', help: 'port of the virtual service (80)' },
-  realPort: {
-    short: '-r',
-    long: ['--rport'],
-    value: 'PORT',
-    help: 'port of the real server (the same)',
-  },
-  mark: {
-    short: '-f',
-    long: ['--fwmark'],
-    value: 'N',
-    help: 'firewall mark in place of VIP and port',
-  },
-  weight: { short: '-w', long: ['--weight'], value: 'N', help: 'its weight (1)' },
-  method: { short: '-M', long: ['--method'], value: 'm|g|i', help: 'nat, direct or tunnel (m)' },
-  interval: { short: '-t', long: ['--interval'], value: 'S', help: 'seconds between probes (10)' },
-  reentry: {
-    short: '-a',
-    long: ['--reentrytime'],
-    value: 'S',
-    help: 'up for so long before it comes back (180)',
-  },
-  send: { short: '-s', long: ['--send_string'], value: 'TEXT', help: 'sent to the server' },
-  expect: { short: '-x', long: ['--expect_string'], value: 'TEXT', help: 'expected from it' },
-  regex: { long: ['--regex'], help: 'what is expected is a regular expression' },
-  program: {
-    short: '-e',
-    long: ['--send_program'],
-    value: 'PROGRAM',
-    help: 'run in place of a connection',
-  },
-  quiesce: { short: '-q', long: ['--quiesce_server'], help: 'weight 0 in place of removal' },
-  udp: { short: '-u', long: ['--udp'], help: 'the service is UDP' },
-  load: {
-    short: '-U',
-    long: ['--loadcmd'],
-    value: 'NAME',
-    help: 'weight by load: rup, ruptime or uptime',
-  },
-  lvs: { long: ['--lvs'], help: 'accepted: what it does' },
-  fos: { long: ['--fos'], help: 'refused: there is no fos' },
-  suppress: { short: '-T', long: ['--suppress'], help: 'accepted, not used' },
-  scale: {
-    short: '-S',
-    long: ['--scale'],
-    value: 'N',
-    help: 'accepted, not used: the scale is 10',
-  },
-  ipvsadm: { short: '-I', long: ['--ipvsadm'], value: 'PATH', help: 'accepted, not used' },
-  noDaemon: {
-    short: '-n',
-    long: ['--nodaemon'],
-    help: 'accepted: it always stays in the foreground',
-  },
-  noFork: { short: '-c', long: ['--nofork'], help: 'the same' },
-  test: { long: ['--test-start', '--norun'], help: 'judge the options, touch nothing' },
-  verbose: { short: '-v', long: ['--verbose'], help: 'log every step of a weight, too' },
-  version: { long: ['--version'], help: 'three lines: program, its date, its package' },
-  help: { short: '-?', long: ['--help'], help: 'this text' },
-} as const satisfies { readonly [name: string]: OptionSpec };
-
-type Name = keyof typeof OPTIONS;
+type Name = keyof typeof NANNY;
 const METHODS: ReadonlyMap<string, string> = new Map([
   ['m', 'nat'],
   ['g', 'direct'],
@@ -86,10 +18,9 @@ const METHODS: ReadonlyMap<string, string> = new Map([
 ]);
 
 export async function nannyCommand(argv: readonly string[]): Promise<number> {
-  const parsed = readOptions<Name>(argv, OPTIONS);
+  const parsed = readOptions<Name>(argv, NANNY);
   if (!parsed.ok) return complain(parsed.error);
   const { flags, values, rest } = parsed.value;
-  if (flags.has('help')) return say(`Usage: nanny [OPTION...]\n\n${optionsHelp(OPTIONS)}`);
   if (flags.has('version')) return say(versionText('nanny'));
   if (rest.length > 0) return complain(`unexpected argument ${rest[0]}`);
   if (flags.has('fos')) return complain('there is no fos to monitor for');

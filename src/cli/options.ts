@@ -14,7 +14,12 @@ export type OptionSpec = {
   /** Name of its value in help; absent: a flag. */
   readonly value?: string;
   readonly help: string;
+  /** Where only some words are values. */
+  readonly words?: readonly string[];
 };
+
+/** By the name that the verb's code knows each by. */
+export type OptionTable = { readonly [name: string]: OptionSpec };
 
 export type Options<Name extends string> = {
   readonly flags: ReadonlySet<Name>;

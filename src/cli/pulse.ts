@@ -4,47 +4,14 @@
  * Called wrongly it says so on standard error and exits with 1, as pulse always did.
  */
 import { isAbsolute, resolve } from 'node:path';
-import { type OptionSpec, optionsHelp, readOptions } from './options.ts';
+import { type OptionSpec, readOptions } from './options.ts';
+import { DEFAULT_CONFIG_FILE, PULSE } from './options-of-programs.ts';
 import { versionText } from './version.ts';
 
-export const DEFAULT_CONFIG_FILE = '/etc/sysconfig/ha/lvs.cf';
-
-const OPTIONS = {
-  configFile: {
-    short: '-c',
-    long: ['--configfile'],
-    value: 'FILE',
-    help: `configuration (${DEFAULT_CONFIG_FILE})`,
-  },
-  noDaemon: {
-    short: '-n',
-    long: ['--nodaemon'],
-    help: 'stay in the foreground, log to standard error',
-  },
-  test: {
-    short: '-t',
-    long: ['--test-start', '--norun'],
-    help: 'judge file and machine, touch nothing',
-  },
-  verbose: { short: '-v', long: ['--verbose'], help: 'log strangers and routine words, too' },
-  forceActive: { long: ['--forceactive'], help: 'take the VIPs at once' },
-  lvsd: { long: ['--lvsd', '--lvs'], value: 'PATH', help: 'accepted, not used: lvsd is built in' },
-  fos: { long: ['--fos'], value: 'PATH', help: 'accepted, not used: there is no fos' },
-  runDirectory: {
-    long: ['--run-dir'],
-    value: 'DIR',
-    help: 'pid file and status socket (/run/piranha)',
-  },
-  version: { long: ['--version'], help: 'three lines: program, its date, its package' },
-  help: { short: '-?', long: ['--help'], help: 'this text' },
-  usage: { long: ['--usage'], help: 'the options in one line' },
-} as const satisfies { readonly [name: string]: OptionSpec };
-
 export async function pulseCommand(argv: readonly string[]): Promise<number> {
-  const parsed = readOptions(argv, OPTIONS);
+  const parsed = readOptions(argv, PULSE);
   if (!parsed.ok) return complain(parsed.error);
   const { flags, values, rest } = parsed.value;
-  if (flags.has('help')) return say(`Usage: pulse [OPTION...]\n\n${optionsHelp(OPTIONS)}`);
   if (flags.has('usage')) return say(usage());
   if (flags.has('version')) return say(versionText('pulse'));
   if (rest.length > 0) return complain(`unexpected argument ${rest[0]}`);
@@ -60,7 +27,7 @@ export async function pulseCommand(argv: readonly string[]): Promise<number> {
 }
 
 function usage(): string {
-  const words = Object.values(OPTIONS).map((spec: OptionSpec) => {
+  const words = Object.values(PULSE).map((spec: OptionSpec) => {
     const name = spec.short ?? spec.long[0] ?? '';
     return spec.value === undefined ? `[${name}]` : `[${name} ${spec.value}]`;
   });

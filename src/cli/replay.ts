@@ -7,26 +7,19 @@
 import { readFileSync, statSync } from 'node:fs';
 import { err, ok, type Result } from '../base/index.ts';
 import { drawTrace, parseRecording, type Replay, replay, tellStory } from '../sim/index.ts';
-import { type OptionSpec, optionsHelp, readOptions } from './options.ts';
-import { type Command, USAGE } from './verb.ts';
+import type { Options } from './options.ts';
+import { REPLAY } from './options-of-verbs.ts';
+import { misuse, say, sayJson, withOptions } from './verb.ts';
 
-const OPTIONS = {
-  diagram: { long: ['--diagram'], help: 'draw what happened in two columns' },
-  help: { short: '-?', long: ['--help'], help: 'this text' },
-} as const satisfies { readonly [name: string]: OptionSpec };
+type Words = Options<keyof typeof REPLAY>;
 
 const MAX_BYTES = 64 * 1024 * 1024;
 const SHOWN_DIFFERENCES = 5;
 
-export const replayCommand: Command = async (argv) => {
-  const parsed = readOptions(argv, OPTIONS);
-  if (!parsed.ok) return misused(parsed.error);
-  const { flags, rest: files } = parsed.value;
-  if (flags.has('help')) {
-    process.stdout.write(`Usage: piranha replay FILE... [OPTION...]\n\n${optionsHelp(OPTIONS)}\n`);
-    return 0;
-  }
-  if (files.length === 0) return misused('which recording?');
+export const replayCommand = withOptions('replay', REPLAY, replayFiles, true);
+
+async function replayFiles({ flags, rest: files }: Words): Promise<number> {
+  if (files.length === 0) return misuse('replay', 'which recording?');
   const replays: Replay[] = [];
   for (const file of files) {
     const played = play(file);
@@ -35,22 +28,21 @@ export const replayCommand: Command = async (argv) => {
       return 1;
     }
     replays.push(played.value);
-    process.stdout.write(`${verdictLines(file, played.value).join('\n')}\n`);
+    if (!flags.has('json')) say(verdictLines(file, played.value).join('\n'));
   }
-  const nodes = new Set(replays.map(({ node }) => node));
-  if (flags.has('diagram') && nodes.size < replays.length) {
-    return misused('a diagram takes one recording of each node');
+  const isSame = replays.every(({ differences }) => differences.length === 0);
+  const isStory = new Set(replays.map(({ node }) => node)).size === replays.length;
+  if (flags.has('diagram') && !isStory) {
+    return misuse('replay', 'a diagram takes one recording of each node');
   }
-  if (flags.has('diagram')) {
+  if (flags.has('json')) {
+    const story = isStory ? tellStory(replays) : undefined;
+    sayJson({ v: 1, isSame, replays, ...(story !== undefined && { story }) });
+  } else if (flags.has('diagram')) {
     const { trace, clocks } = tellStory(replays);
-    process.stdout.write(`\n${clocks}\n\n${drawTrace(trace)}`);
+    say(`\n${clocks}\n\n${drawTrace(trace)}`);
   }
-  return replays.every(({ differences }) => differences.length === 0) ? 0 : 1;
-};
-
-function misused(why: string): number {
-  process.stderr.write(`piranha replay: ${why}; try piranha replay --help\n`);
-  return USAGE;
+  return isSame ? 0 : 1;
 }
 
 function play(file: string): Result<Replay, string> {

@@ -9,9 +9,9 @@ import { observeKernel } from '../director/index.ts';
 import { openPacketSocket } from '../ports/index.ts';
 import { encodeArp } from '../wire/index.ts';
 import { readOptions } from './options.ts';
+import { SEND_ARP } from './options-of-programs.ts';
 
 const USAGE = 'send_arp [-i dev] src_ip src_mac target_ip target_mac';
-const OPTIONS = { device: { short: '-i', long: [], value: 'dev', help: 'interface (eth0)' } };
 
 export async function sendArpCommand(argv: readonly string[]): Promise<number> {
   const complaint = sendArp(argv);
@@ -22,7 +22,7 @@ export async function sendArpCommand(argv: readonly string[]): Promise<number> {
 
 /** The sentence why not; undefined when the frame was sent. */
 function sendArp(argv: readonly string[]): string | undefined {
-  const parsed = readOptions(argv, OPTIONS);
+  const parsed = readOptions(argv, SEND_ARP);
   if (!parsed.ok) return `${parsed.error}; usage: ${USAGE}`;
   const [sourceIp, sourceMac, targetIp, targetMac, ...more] = parsed.value.rest;
   if (targetMac === undefined || more.length > 0) return `four addresses expected; usage: ${USAGE}`;

@@ -17,41 +17,17 @@ import {
   type Timers,
   untested,
 } from '../sim/index.ts';
-import { type OptionSpec, type Options, optionsHelp, readOptions } from './options.ts';
-import { USAGE } from './verb.ts';
+import type { Options } from './options.ts';
+import { SIM } from './options-of-verbs.ts';
+import { misuse as misused, say as print, withOptions } from './verb.ts';
 
-const OPTIONS = {
-  exhaustive: { long: ['--exhaustive'], help: 'search every arena and hunt every mutant' },
-  deep: { long: ['--deep'], help: 'the same with the arenas that take many minutes' },
-  arena: { long: ['--arena'], value: 'NAME', help: 'search one arena' },
-  mutant: { long: ['--mutant'], value: 'NAME', help: 'hunt one mutant and draw how it falls' },
-  list: { long: ['--list-mutants'], help: 'the mutants and the arenas' },
-  seed: { long: ['--seed'], value: 'N', help: 'play the run of this seed (the first of --runs)' },
-  runs: { long: ['--runs'], value: 'N', help: 'play so many runs (100 unless told)' },
-  keepalive: {
-    long: ['--keepalive'],
-    value: 'MS',
-    help: 'keepalive of the seeds, in milliseconds',
-  },
-  deadtime: { long: ['--deadtime'], value: 'MS', help: 'deadtime of the seeds, in milliseconds' },
-  json: { long: ['--json'], help: 'a JSON object a line, traces included' },
-  help: { short: '-?', long: ['--help'], help: 'this text' },
-} as const satisfies { readonly [name: string]: OptionSpec };
-
-type Words = Options<keyof typeof OPTIONS>;
+type Words = Options<keyof typeof SIM>;
 /** Text for people, or an object for programs; without one, programs are told nothing. */
 type Tell = (text: string, json?: object) => void;
 
-export async function simCommand(argv: readonly string[]): Promise<number> {
-  const read = readOptions(argv, OPTIONS);
-  if (!read.ok) return misuse(read.error);
-  const words = read.value;
-  const unexpected = words.rest[0];
-  if (unexpected !== undefined) return misuse(`unexpected argument ${unexpected}`);
-  if (words.flags.has('help')) {
-    print(`Usage: piranha sim [OPTION...]\n\n${optionsHelp(OPTIONS)}`);
-    return 0;
-  }
+export const simCommand = withOptions('sim', SIM, sim);
+
+async function sim(words: Words): Promise<number> {
   const tell: Tell = (text, json) => {
     if (!words.flags.has('json')) print(text);
     else if (json !== undefined) print(JSON.stringify(json));
@@ -238,10 +214,5 @@ function seconds(startedAt: number): string {
 }
 
 function misuse(why: string): number {
-  process.stderr.write(`piranha sim: ${why}; try piranha sim --help\n`);
-  return USAGE;
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  return misused('sim', why);
 }

@@ -1,5 +1,6 @@
 /** Status as a page for a person: the verdict first, then who, partner, VIPs, what happened. */
-import type { StatusDocument } from '../director/index.ts';
+import type { StatusDocument, Verdict } from '../director/index.ts';
+import { levelWord } from './paint.ts';
 
 const SHOWN_VIPS = 20;
 
@@ -7,7 +8,7 @@ export function statusText(status: StatusDocument): string {
   const { verdict, node, role, reason, since, sinceMs, pid, configuration, refusal } = status;
   const { dataPlane } = status;
   return [
-    `${verdict.level.toUpperCase()}  ${verdict.text}`,
+    `${levelWord(verdict.level)}  ${verdict.text}`,
     '',
     `ROLE      ${role} since ${ageText(sinceMs)} (${since}), reason ${reason}`,
     `NODE      ${node}, pid ${pid}, ${configuration.file} serial_no ${configuration.serialNo}`,
@@ -19,6 +20,27 @@ export function statusText(status: StatusDocument): string {
     ...counterLines(status),
     ...changeLines(status),
   ].join('\n');
+}
+
+const PLUGIN_WORDS = {
+  healthy: 'OK',
+  degraded: 'WARNING',
+  critical: 'CRITICAL',
+  unknown: 'UNKNOWN',
+} as const;
+
+/** `PIRANHA OK - sentence | vips=2 held=2 believed=2`: one line, as the monitoring plugin guidelines want it. */
+export function briefText(
+  document: { readonly verdict: Verdict } & Partial<Pick<StatusDocument, 'vips'>>,
+): string {
+  const { verdict, vips } = document;
+  // A bar would begin the figures.
+  const sentence = verdict.text.replaceAll('|', '/');
+  const line = `PIRANHA ${PLUGIN_WORDS[verdict.level]} - ${sentence}`;
+  if (vips === undefined) return line;
+  const held = vips.filter(({ state }) => state === 'up').length;
+  const believed = vips.filter(({ belief }) => belief?.owner === 'us').length;
+  return `${line} | vips=${vips.length} held=${held} believed=${believed}`;
 }
 
 /** `0.4 s`, `17 s`, `12 min`, `3 h`, `4 d`. */

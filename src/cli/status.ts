@@ -5,48 +5,39 @@
  * that a dead director left behind still answers. Exit codes in Nagios' order: 0 healthy, 1 degraded, 2 critical, 3 unknown.
  */
 import { readFileSync } from 'node:fs';
-import { err, type Milliseconds, ok, type Result } from '../base/index.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Milliseconds } from '../base/index.ts';
 import {
-  DEFAULT_RUN_DIRECTORY,
   heldVips,
   LEVELS,
   loadSettings,
   observeKernel,
   type RunDirectory,
   readPid,
-  runDirectory,
   type StatusDocument,
   type Verdict,
 } from '../director/index.ts';
 import { floatingAddresses } from '../model/index.ts';
-import { type OptionSpec, optionsHelp, readOptions } from './options.ts';
-import { DEFAULT_CONFIG_FILE } from './pulse.ts';
-import { statusText } from './status-text.ts';
-import { USAGE } from './verb.ts';
-
-const OPTIONS = {
-  json: { long: ['--json'], help: 'the whole document, for programs' },
-  brief: { long: ['--brief'], help: 'the verdict only' },
-  runDirectory: {
-    long: ['--run-dir'],
-    value: 'DIR',
-    help: `the daemon's (${DEFAULT_RUN_DIRECTORY})`,
-  },
-  configFile: {
-    short: '-c',
-    long: ['--configfile'],
-    value: 'FILE',
-    help: `whose VIPs to look for when the daemon does not run (${DEFAULT_CONFIG_FILE})`,
-  },
-  help: { short: '-?', long: ['--help'], help: 'this text' },
-} as const satisfies { readonly [name: string]: OptionSpec };
+import {
+  askDirector,
+  directoryOf,
+  type Silence,
+  silenceText,
+  titleOf,
+  type WhichNode,
+} from './ask-director.ts';
+import type { Options } from './options.ts';
+import { DEFAULT_CONFIG_FILE } from './options-of-programs.ts';
+import { DEFAULT_RUN_DIRECTORY, STATUS, WATCH_STATUS } from './options-of-verbs.ts';
+import { CLEAR_SCREEN, levelWord } from './paint.ts';
+import { briefText, statusText } from './status-text.ts';
+import { misuse, say, sayJson, withOptions } from './verb.ts';
 
 const ANSWER_LIMIT_MS: Milliseconds = 800;
-/** 10,000 VIPs are about 1 MB. */
-const ANSWER_LIMIT_BYTES = 16 * 1024 * 1024;
+const EVERY_MS: Milliseconds = 1000;
 
 /** What is known without the daemon's word. */
-type Absent = {
+export type Absent = {
   readonly v: 1;
   readonly verdict: Verdict;
   readonly pid?: number;
@@ -54,79 +45,70 @@ type Absent = {
   readonly heldVips: readonly { readonly address: string; readonly device: string }[];
 };
 
-export async function statusCommand(argv: readonly string[]): Promise<number> {
-  const parsed = readOptions(argv, OPTIONS);
-  if (!parsed.ok || parsed.value.rest.length > 0) {
-    const why = parsed.ok ? `unexpected argument ${parsed.value.rest[0]}` : parsed.error;
-    process.stderr.write(`piranha status: ${why}; try piranha status --help\n`);
-    return USAGE;
+type Words = Options<keyof typeof STATUS>;
+
+export const statusCommand = withOptions('status', STATUS, (words) =>
+  show('status', words, words.flags.has('watch')),
+);
+
+export const watchCommand = withOptions('watch', WATCH_STATUS, (words) =>
+  show('watch', { ...words, flags: new Set() }, true),
+);
+
+async function show(verb: string, { flags, values }: Words, isWatched: boolean): Promise<number> {
+  const node = nodeOf(values.get('node'));
+  if (node === undefined) return misuse(verb, '--node is own or partner');
+  const path = values.get('runDirectory') ?? DEFAULT_RUN_DIRECTORY;
+  const configFile = values.get('configFile') ?? DEFAULT_CONFIG_FILE;
+  for (;;) {
+    const document = await statusOf(path, node, configFile);
+    if (isWatched && process.stdout.isTTY) process.stdout.write(CLEAR_SCREEN);
+    if (flags.has('json')) sayJson(document);
+    else if (flags.has('brief')) say(briefText(document));
+    else if (isStatus(document)) say(statusText(document));
+    else say(`${levelWord(document.verdict.level)}  ${document.verdict.text}`);
+    if (!isWatched) return LEVELS.indexOf(document.verdict.level);
+    await sleep(EVERY_MS);
   }
-  const { flags, values } = parsed.value;
-  if (flags.has('help')) {
-    process.stdout.write(`Usage: piranha status [OPTION...]\n\n${optionsHelp(OPTIONS)}\n`);
-    return 0;
+}
+
+/** Undefined: neither of the two. */
+export function nodeOf(word = 'own'): WhichNode | undefined {
+  return word === 'own' || word === 'partner' ? word : undefined;
+}
+
+/** A node's status in its director's words; without them, what this machine's kernel tells. */
+export async function statusOf(
+  path: string,
+  node: WhichNode,
+  configFile: string,
+): Promise<StatusDocument | Absent> {
+  const directory = directoryOf(path, node);
+  const answer = await askDirector(directory, '/v1/status', undefined, ANSWER_LIMIT_MS);
+  if (answer.ok && answer.value.code === 200 && isStatus(answer.value.document)) {
+    return answer.value.document;
   }
-  const directory = runDirectory(values.get('runDirectory') ?? DEFAULT_RUN_DIRECTORY);
-  const answer = await ask(directory);
-  const document = answer.ok
-    ? answer.value
-    : absent(directory, answer.error, values.get('configFile') ?? DEFAULT_CONFIG_FILE);
-  if (flags.has('json')) process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
-  else if (flags.has('brief') || !answer.ok) print(document.verdict);
-  else process.stdout.write(`${statusText(answer.value)}\n`);
-  return LEVELS.indexOf(document.verdict.level);
-}
-
-function print({ level, text }: Verdict): void {
-  process.stdout.write(`${level.toUpperCase()}  ${text}\n`);
-}
-
-type Silence = 'not-running' | 'no-answer' | 'no-permission';
-
-function ask(directory: RunDirectory): Promise<Result<StatusDocument, Silence>> {
-  return new Promise((resolve) => {
-    // Fetched, not imported: an import of node:http loads ten times what is needed here.
-    const asked = process.getBuiltinModule('node:http').request({
-      socketPath: directory.socket,
-      path: '/v1/status',
-      signal: AbortSignal.timeout(ANSWER_LIMIT_MS),
-    });
-    asked.once('error', (error) => resolve(err(silenceOf(error))));
-    asked.once('response', (response) => {
-      let body = '';
-      response.setEncoding('utf8');
-      response.on('data', (part: string) => {
-        body += part;
-        if (body.length > ANSWER_LIMIT_BYTES) response.destroy();
-      });
-      response.once('error', () => resolve(err('no-answer')));
-      response.once('close', () => resolve(documentOf(response.statusCode, body)));
-    });
-    asked.end();
-  });
-}
-
-function silenceOf(error: Error): Silence {
-  const code = 'code' in error ? error.code : undefined;
-  if (code === 'EACCES' || code === 'EPERM') return 'no-permission';
-  return code === 'ENOENT' || code === 'ECONNREFUSED' ? 'not-running' : 'no-answer';
-}
-
-function documentOf(code: number | undefined, body: string): Result<StatusDocument, Silence> {
-  if (code !== 200) return err('no-answer');
-  try {
-    return ok(JSON.parse(body));
-  } catch {
-    return err('no-answer'); // cut off in the middle
+  if (node === 'partner') {
+    const why = answer.ok ? titleOf(answer.value) : silenceText(answer.error, node);
+    return unknown(`Nothing is known of the partner: ${why}.`);
   }
+  const silence = answer.ok ? 'no-answer' : answer.error;
+  return absent(directory, silence, configFile);
+}
+
+export function isStatus(document: object): document is StatusDocument {
+  return 'v' in document && document.v === 1 && 'vips' in document && 'role' in document;
+}
+
+function unknown(text: string): Absent {
+  return { v: 1, verdict: { level: 'unknown', text }, heldVips: [] };
 }
 
 function absent(directory: RunDirectory, silence: Silence, configFile: string): Absent {
   const pid = readPid(directory);
   const who = `the daemon${pid === undefined ? '' : ` (pid ${pid})`}`;
   if (silence === 'no-permission') {
-    const text = `No permission to ask ${who} at ${directory.socket}.`;
-    return { v: 1, verdict: { level: 'unknown', text }, heldVips: [] };
+    return unknown(`No permission to ask ${who} at ${directory.socket}.`);
   }
   const held = vipsHere(configFile);
   const still = held

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { helpText } from './help.ts';
 import { runCommand } from './index.ts';
-import { findVerb, helpText, VERBS } from './verbs.ts';
+import { findVerb, VERBS } from './verbs.ts';
 
 test('every verb has one line in the help, and its code can be loaded', async () => {
   const lines = helpText().split('\n');

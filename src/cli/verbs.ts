@@ -1,126 +1,283 @@
-/** The verbs of `piranha`, in the order of its help. Names of old (`pulse`, `send_arp`) are verbs, too. */
+/**
+ * The verbs of `piranha`, in the order of its help: the one place that knows them. Help, completion, man pages and
+ * docs/cli.md are made of this table or held to it. Names of old (`pulse`, `send_arp`) are verbs, too.
+ */
+import { LVSD, NANNY, PULSE, SEND_ARP } from './options-of-programs.ts';
+import {
+  CHECK,
+  COMPLETION,
+  EXPORT,
+  FMT,
+  IMPORT,
+  LAB,
+  MAN,
+  NONE,
+  ORDER,
+  RELOAD,
+  REPLAY,
+  RESIGN,
+  SERVER,
+  SERVICES,
+  SIM,
+  STATUS,
+  VERSION,
+  WATCH_STATUS,
+} from './options-of-verbs.ts';
+import { QUERY_EXITS, type Verb } from './verb.ts';
 
-import type { Command, Verb } from './verb.ts';
-import { versionText } from './version.ts';
+const FILE = { kind: 'file' } as const;
+const SERVER_ORDERS = ['drain', 'disable', 'enable', 'undrain', 'force-up'] as const;
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+export const MAN_PAGES = ['piranha.8', 'pulse.8', 'lvs.cf.5', 'piranha-protocol.7'] as const;
 
 export const VERBS: readonly Verb[] = [
   {
-    name: 'pulse',
-    summary: 'run the director daemon',
-    load: async () => (await import('./pulse.ts')).pulseCommand,
-  },
-  {
     name: 'status',
-    summary: 'who owns the VIPs, and why',
+    group: 'Look',
+    summary: 'who owns the VIPs, does the router believe it, could the partner take over',
+    usage: '[OPTION...]',
+    options: STATUS,
+    about:
+      'Asks the director of this machine. When it does not answer, the kernel is read instead: an address that a dead ' +
+      'director left behind still answers.',
+    exits: QUERY_EXITS,
     load: async () => (await import('./status.ts')).statusCommand,
   },
   {
+    name: 'watch',
+    group: 'Look',
+    summary: 'the status, again every second',
+    usage: '[OPTION...]',
+    options: WATCH_STATUS,
+    about: 'The same as status --watch.',
+    exits: QUERY_EXITS,
+    load: async () => (await import('./status.ts')).watchCommand,
+  },
+  {
     name: 'services',
+    group: 'Look',
     summary: 'the virtual services: real servers, weights, reasons, traffic',
+    usage: '[OPTION...]',
+    options: SERVICES,
+    about: 'The table as the director keeps it, whether this node is active or not.',
+    exits: '0 every service has a server, 1 one has none, 3 unknown',
     load: async () => (await import('./services.ts')).servicesCommand,
   },
   {
-    name: 'server',
-    summary: 'drain, disable or enable real servers',
-    load: async () => (await import('./server.ts')).serverCommand,
-  },
-  {
-    name: 'reload',
-    summary: 'read lvs.cf anew, or only say what would change',
-    load: async () => (await import('./reload.ts')).reloadCommand,
-  },
-  {
     name: 'takeover',
+    group: 'Act',
     summary: 'take the VIPs over from the partner',
+    usage: '[OPTION...]',
+    options: ORDER,
+    about:
+      'Refused with the reason where it would leave no owner; each step is told with its milliseconds.',
     load: async () => (await import('./orders.ts')).takeoverCommand,
   },
   {
     name: 'resign',
+    group: 'Act',
     summary: 'give the VIPs to the partner',
+    usage: '[OPTION...]',
+    options: RESIGN,
+    about: 'Refused where the partner could not take them.',
     load: async () => (await import('./orders.ts')).resignCommand,
   },
   {
     name: 'maintenance',
+    group: 'Act',
     summary: 'on: give the VIPs away and do not take them again; off: be of use again',
+    usage: 'on|off [OPTION...]',
+    options: ORDER,
+    argument: { kind: 'words', words: ['on', 'off'] },
+    about:
+      'Until it is switched off, this node does not become active, whatever becomes of its partner.',
     load: async () => (await import('./orders.ts')).maintenanceCommand,
   },
   {
+    name: 'server',
+    group: 'Act',
+    summary: 'drain, disable or enable real servers',
+    usage: `${SERVER_ORDERS.join('|')} NAME... [OPTION...]`,
+    options: SERVER,
+    argument: { kind: 'words', words: SERVER_ORDERS },
+    about:
+      'NAME is a server (in every service that lists it) or service/server. The word outlives reloads and restarts ' +
+      'until it is lifted or its time is over.',
+    load: async () => (await import('./server.ts')).serverCommand,
+  },
+  {
+    name: 'drain',
+    group: 'Act',
+    summary: 'the same as server drain',
+    usage: 'NAME... [OPTION...]',
+    options: SERVER,
+    about: 'Weight 0: connections finish, none are new. piranha server undrain NAME lifts it.',
+    load: async () => (await import('./server.ts')).drainCommand,
+  },
+  {
+    name: 'reload',
+    group: 'Change the configuration',
+    summary: 'read lvs.cf anew, or only say what would change',
+    usage: '[OPTION...]',
+    options: RELOAD,
+    about: 'A file that could not be started with changes nothing: every problem is printed.',
+    load: async () => (await import('./reload.ts')).reloadCommand,
+  },
+  {
     name: 'check',
+    group: 'Files',
     summary: 'judge an lvs.cf',
+    usage: 'FILE [OPTION...]',
+    options: CHECK,
+    argument: FILE,
+    about: 'Every problem at once, each with line, column and a remedy.',
+    exits: '0 it can be run (warnings or not), 1 it cannot, or cannot be read',
     load: async () => (await import('./check.ts')).checkCommand,
   },
   {
     name: 'fmt',
+    group: 'Files',
     summary: 'print an lvs.cf in its usual form',
+    usage: 'FILE [OPTION...]',
+    options: FMT,
+    argument: FILE,
+    about: 'Comments are kept. A file that cannot be run is formatted all the same.',
     load: async () => (await import('./fmt.ts')).fmtCommand,
   },
   {
     name: 'import',
+    group: 'Files',
     summary: 'make an lvs.cf of a keepalived.conf, or of an old lvs.cf',
+    usage: 'FILE [OPTION...]',
+    options: IMPORT,
+    argument: FILE,
+    about: 'On standard error, line by line, what is not carried over or means something else.',
+    exits: '0 the text can be run, 1 there is none, or it must be changed first',
     load: async () => (await import('./import.ts')).importCommand,
   },
   {
     name: 'export',
+    group: 'Files',
     summary: 'make a keepalived.conf of an lvs.cf',
+    usage: 'keepalived.conf [LVS.CF] [OPTION...]',
+    options: EXPORT,
+    argument: { kind: 'words', words: ['keepalived.conf'] },
+    about: 'LVS.CF is /etc/sysconfig/ha/lvs.cf unless named.',
     load: async () => (await import('./export.ts')).exportCommand,
   },
   {
     name: 'lab',
+    group: 'Try it out',
     summary: 'play failures with real packets in network namespaces',
+    usage: '[run INCIDENT|up|shell NODE|down] [OPTION...]',
+    options: LAB,
+    argument: { kind: 'words', words: ['run', 'up', 'shell', 'down'] },
+    about: 'Two real directors, a router, a client and servers; removed when it ends. Needs root.',
+    hasOwnHelp: true,
     load: async () => (await import('../../lab/index.ts')).labCommand,
   },
   {
     name: 'sim',
+    group: 'Try it out',
     summary: 'search the failover core in an imagined network, play seeds, hunt mutants',
+    usage: '[OPTION...]',
+    options: SIM,
+    about: 'The core that ships, every order of events within stated bounds.',
     load: async () => (await import('./sim.ts')).simCommand,
   },
   {
+    name: 'replay',
+    group: 'Try it out',
+    summary: 'run the failover core again on what a director recorded',
+    usage: 'FILE... [OPTION...]',
+    options: REPLAY,
+    argument: FILE,
+    about: 'It must do what it did then. One file of each node makes one story.',
+    exits: '0 the same, 1 it differs, or a file cannot be read',
+    load: async () => (await import('./replay.ts')).replayCommand,
+  },
+  {
+    name: 'pulse',
+    group: 'Programs',
+    summary: 'run the director daemon',
+    usage: '[OPTION...]',
+    options: PULSE,
+    about: 'Heartbeats, election, leases, VIPs, virtual services and checks, in one process.',
+    exits: '0 a clean stop, 1 it could not start or failed, or was called wrongly',
+    isProgram: true,
+    load: async () => (await import('./pulse.ts')).pulseCommand,
+  },
+  {
     name: 'lvsd',
+    group: 'Programs',
     summary: 'the virtual services alone, without heartbeats and VIPs',
+    usage: '[OPTION...]',
+    options: LVSD,
+    about: 'Called wrongly it exits with 1.',
+    isProgram: true,
     load: async () => (await import('./lvsd.ts')).lvsdCommand,
   },
   {
     name: 'nanny',
+    group: 'Programs',
     summary: 'the monitor of one real server',
+    usage: '[OPTION...]',
+    options: NANNY,
+    about: 'Called wrongly it exits with 1.',
+    isProgram: true,
     load: async () => (await import('./nanny.ts')).nannyCommand,
   },
   {
-    name: 'replay',
-    summary: 'run the failover core again on what a director recorded',
-    load: async () => (await import('./replay.ts')).replayCommand,
-  },
-  {
     name: 'send_arp',
+    group: 'Programs',
     summary: 'send one ARP announcement',
+    usage: '[-i DEV] SRC_IP SRC_MAC TARGET_IP TARGET_MAC',
+    options: SEND_ARP,
+    about:
+      'Tells TARGET_MAC that SRC_IP is at SRC_MAC. TARGET_IP is taken and not used, as of old.',
+    isProgram: true,
     load: async () => (await import('./send-arp.ts')).sendArpCommand,
   },
-  { name: 'version', summary: 'print the version', load: async () => versionCommand },
-  { name: 'help', summary: 'print this text', load: async () => helpCommand },
+  {
+    name: 'completion',
+    group: 'About this program',
+    summary: 'a completion script for a shell',
+    usage: `${SHELLS.join('|')}`,
+    options: COMPLETION,
+    argument: { kind: 'words', words: SHELLS },
+    about: 'bash: source <(piranha completion bash).',
+    load: async () => (await import('./completion.ts')).completionCommand,
+  },
+  {
+    name: 'man',
+    group: 'About this program',
+    summary: 'a man page, as mdoc source',
+    usage: `${MAN_PAGES.join('|')}`,
+    options: MAN,
+    argument: { kind: 'words', words: MAN_PAGES },
+    about: 'To read one: piranha man piranha.8 | man -l -',
+    load: async () => (await import('./man.ts')).manCommand,
+  },
+  {
+    name: 'version',
+    group: 'About this program',
+    summary: 'print the version',
+    usage: '[OPTION...]',
+    options: VERSION,
+    about: 'Three lines: program, its date, its package.',
+    load: async () => (await import('./version.ts')).versionCommand,
+  },
+  {
+    name: 'help',
+    group: 'About this program',
+    summary: 'print this text, or the help of a verb',
+    usage: '[VERB]',
+    options: NONE,
+    about: 'piranha VERB --help says the same.',
+    load: async () => (await import('./help.ts')).helpCommand,
+  },
 ];
 
-/** The verb of that name, or of the only name that begins so. */
 export function findVerb(name: string): Verb | undefined {
   return VERBS.find((verb) => verb.name === name);
 }
-
-export function helpText(): string {
-  const width = Math.max(...VERBS.map(({ name }) => name.length)) + 2;
-  const rows = VERBS.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`);
-  return [
-    'Usage: piranha VERB [OPTION...]',
-    '',
-    ...rows,
-    '',
-    'piranha VERB --help tells the options of a verb.',
-  ].join('\n');
-}
-
-const versionCommand: Command = async () => {
-  process.stdout.write(`${versionText('piranha')}\n`);
-  return 0;
-};
-
-const helpCommand: Command = async () => {
-  process.stdout.write(`${helpText()}\n`);
-  return 0;
-};

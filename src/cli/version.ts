@@ -1,15 +1,31 @@
 /** What `--version` says: three lines, as the programs of old did (program, its date, the package it belongs to). */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { VERSION } from './options-of-verbs.ts';
+import { say, sayJson, withOptions } from './verb.ts';
+
+const MANIFEST = join(import.meta.dirname, '..', '..', 'package.json');
+
+export function versionNumber(): string {
+  const found: unknown = JSON.parse(readFileSync(MANIFEST, 'utf8'));
+  return typeof found === 'object' && found !== null && 'version' in found
+    ? String(found.version)
+    : 'unknown';
+}
+
+/** Nothing is built: the date of the package stands for the date of the program. ISO 8601. */
+export function versionDate(): string {
+  return statSync(MANIFEST).mtime.toISOString().slice(0, 10);
+}
 
 export function versionText(program: string): string {
-  const manifest = join(import.meta.dirname, '..', '..', 'package.json');
-  const found: unknown = JSON.parse(readFileSync(manifest, 'utf8'));
-  const version =
-    typeof found === 'object' && found !== null && 'version' in found
-      ? String(found.version)
-      : 'unknown';
-  // Nothing is built: the date of the package stands for the date of the program.
-  const date = statSync(manifest).mtime.toISOString().slice(0, 10);
-  return `Program Version:\t${program} ${version}\nBuilt:\t\t\t${date}\nA component of:\t\tpiranha-${version}`;
+  const version = versionNumber();
+  return `Program Version:\t${program} ${version}\nBuilt:\t\t\t${versionDate()}\nA component of:\t\tpiranha-${version}`;
 }
+
+export const versionCommand = withOptions('version', VERSION, async ({ flags }) => {
+  if (flags.has('json'))
+    sayJson({ v: 1, program: 'piranha', version: versionNumber(), date: versionDate() });
+  else say(versionText('piranha'));
+  return 0;
+});

@@ -38,3 +38,4 @@ export { checkDocument, type ParseOptions, parseSettings, type Verdict } from '.
 export { PROBLEM_CODES, type Problem, type ProblemCode, type Severity } from './problem.ts';
 export { STRICT_REASONS, type StrictReason, type StrictRefusal, strictVerdict } from './strict.ts';
 export type { Lookups } from './values.ts';
+export { nearest } from './suggest.ts';

@@ -1,0 +1,60 @@
+/** Help as text: of the whole command line, and of one verb. Made of the table (verbs.ts), nothing else. */
+import { optionsHelp } from './options.ts';
+import { type Command, GROUPS, misuse, say, USAGE, type Verb } from './verb.ts';
+import { findVerb, VERBS } from './verbs.ts';
+
+const WIDTH = 78;
+
+export function helpText(): string {
+  const width = Math.max(...VERBS.map(({ name }) => name.length)) + 2;
+  const chapters = GROUPS.flatMap((group) => {
+    const rows = VERBS.filter((verb) => verb.group === group);
+    return [
+      '',
+      `${group}:`,
+      ...rows.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`),
+    ];
+  });
+  return [
+    'Usage: piranha VERB [OPTION...]',
+    ...chapters,
+    '',
+    'piranha VERB --help tells the options of a verb.',
+  ].join('\n');
+}
+
+export function verbHelp({ name, usage, about, options, exits, isProgram }: Verb): string {
+  const call = isProgram ? name : `piranha ${name}`;
+  const isPlain = exits === undefined;
+  return [
+    `Usage: ${call} ${usage}`,
+    '',
+    ...wrap(about),
+    '',
+    optionsHelp(options),
+    '',
+    `Exit code: ${isPlain ? '0 done, 1 not' : exits}${isProgram ? '' : `; ${USAGE} called wrongly`}.`,
+  ].join('\n');
+}
+
+/** Lines of at most 78 characters. */
+function wrap(text: string): readonly string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + word.length >= WIDTH) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
+
+export const helpCommand: Command = async ([word, ...more]) => {
+  if (more.length > 0) return misuse('help', `unexpected argument ${more[0]}`);
+  const verb = word === undefined ? undefined : findVerb(word);
+  if (word !== undefined && verb === undefined) return misuse('help', `there is no verb ${word}`);
+  if (verb?.hasOwnHelp) return (await verb.load())(['--help']);
+  say(verb === undefined ? helpText() : verbHelp(verb));
+  return 0;
+};
