@@ -42,7 +42,10 @@ describe('status of a pair', () => {
     const { first } = await pair();
     assert.match(first.log, /heartbeats are not authenticated .*anyone on the segment can steal/);
     const text = segment.status('primary');
-    assert.match(text, /^HEALTHY {2}This director is active; the partner is standby\./);
+    assert.match(
+      text,
+      /^HEALTHY {2}This director is active; 198\.51\.100\.1 sends the VIP here; the partner is standby and could take over\./,
+    );
     assert.match(text, /says {4}standby, able to take over, epoch \d+, lease \d+ ms, same lvs\.cf/);
     assert.match(text, /DIALECT {3}auto; the partner's: extended; heartbeats not authenticated/);
     assert.match(text, /LEASE {5}lease \d+ ms of 229 left; kernel gate in/);

@@ -10,6 +10,7 @@ import { decideStart, type StartDecision } from './plan.ts';
 
 export type Judged = StartDecision & {
   readonly settings: Settings;
+  readonly configDigest: string;
   /** Each a sentence with its place. */
   readonly warnings: readonly string[];
 };
@@ -31,7 +32,7 @@ export function judge(configFile: string): Result<Judged, readonly string[]> {
   const decision = decideStart({
     settings,
     observed: observed.value,
-    missingCapabilities: missingCapabilities(),
+    missingCapabilities: missingCapabilities(settings.heartbeatPort),
     // None known is no reason not to run: then nobody is asked, and status says so.
     gateways: gateways.ok ? gateways.value : [],
     identity: { incarnation: INCARNATION, keys: keys.value, configDigest },

@@ -48,7 +48,7 @@ describe('the verdict', () => {
       'active with a standby partner is healthy',
       document({ role: 'active', partnerSaid: 'stopped', ...heard }),
       'healthy',
-      /^This director is active; the partner is standby\.$/,
+      /^This director is active; nobody is asked whether it is believed; the partner is standby\.$/,
     ],
     [
       'active alone by configuration is healthy',
@@ -78,7 +78,7 @@ describe('the verdict', () => {
       'standby behind an active partner is healthy',
       document({ partnerSaid: 'running', ...heard }),
       'healthy',
-      /^This director is standby; the partner is active\.$/,
+      /^This director is standby and could take over; the partner is active;/,
     ],
     [
       'two standby directors are degraded',
@@ -183,6 +183,33 @@ describe('belief', () => {
     assert.equal(silent.vips[0]?.belief?.owner, 'unknown');
     const other = { ...rank, answering: [ip('2001:db8::1')] }; // IPv6: no witness for this VIP
     assert.equal(document({ ...active, rank: other }, {}, 0, beliefs).verdict.level, 'healthy');
+  });
+
+  test('the verdict of an owner says who sends the VIPs here, and whether the partner could take over', () => {
+    const partner = {
+      role: 'standby',
+      isEligible: true,
+      reason: 'start',
+      epoch: 3,
+      leaseMs: 0,
+      serialNo: 7,
+      configDigest: '',
+    } as const;
+    const beliefs = learnBelief(NO_BELIEFS, believed);
+    const textOf = (changes: object, known = beliefs) =>
+      document({ ...active, rank: { ...rank, ...changes } }, {}, 0, known).verdict;
+    assert.deepEqual(textOf({ partner }), {
+      level: 'healthy',
+      text: 'This director is active; 198.51.100.1 sends the VIP here; the partner is standby and could take over.',
+    });
+    const unable = textOf({ partner: { ...partner, isEligible: false, reason: 'operator' } });
+    assert.equal(unable.level, 'degraded');
+    assert.match(unable.text, /the partner may not take over \(operator\)\.$/);
+    assert.match(
+      textOf({ partner, answering: [] }, NO_BELIEFS).text,
+      /no witness has confirmed it/,
+    );
+    assert.match(textOf({ isAsking: false }, NO_BELIEFS).text, /nobody is asked whether/);
   });
 
   test('what was believed in an earlier role is forgotten with it', () => {

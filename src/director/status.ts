@@ -6,18 +6,13 @@
  *
  * `v` is the version of this shape: readers refuse a number they do not know.
  */
-import {
-  elapsedMs,
-  type Instant,
-  type IpAddress,
-  ipFamily,
-  type Milliseconds,
-} from '../base/index.ts';
+import { elapsedMs, type Instant, type IpAddress, type Milliseconds } from '../base/index.ts';
 import type { Node, PathName, Reason, Role, Vip } from '../model/index.ts';
 import { type Belief, type Beliefs, NO_BELIEFS } from './belief.ts';
 import type { PulseCounters, PulseSnapshot } from './messages.ts';
 import type { PulsePlan } from './plan.ts';
 import { type PairStatus, pairStatus } from './status-pair.ts';
+import { staleVerdict, verdict } from './verdict.ts';
 
 /** In Nagios' order: also the exit codes of `piranha status`, 0 to 3. */
 export const LEVELS = ['healthy', 'degraded', 'critical', 'unknown'] as const;
@@ -191,85 +186,4 @@ function vipStatus(
   const isUp = role === 'active' && addresses.refusal === undefined;
   const belief = isUp ? beliefs.get(address) : undefined;
   return { address, device, state: isUp ? 'up' : 'down', ...(belief !== undefined && { belief }) };
-}
-
-function staleVerdict(staleMs: Milliseconds): Verdict {
-  const seconds = (staleMs / 1000).toFixed(1);
-  return { level: 'critical', text: `The pulse worker has said nothing for ${seconds} s.` };
-}
-
-function verdict(
-  { role, reason, addresses, rank }: PulseSnapshot,
-  partner: PartnerStatus,
-  vips: readonly VipStatus[],
-): Verdict {
-  const { refusal } = addresses;
-  if (refusal !== undefined) {
-    return { level: 'critical', text: `This director is ${role}, but ${refusal}.` };
-  }
-  const doubt = role === 'active' ? doubtOf(vips, rank) : undefined;
-  if (doubt !== undefined) return { level: 'critical', text: doubt };
-  if (rank?.isDeaf === true && role === 'standby') {
-    const text = 'This director hears nothing at all on the segment: it does not take over (deaf).';
-    return { level: 'critical', text };
-  }
-  switch (role) {
-    case 'active':
-      return activeVerdict(partner);
-    case 'standby':
-      return standbyVerdict(partner);
-    case 'claim':
-      return { level: 'degraded', text: 'This director is about to take the VIPs over.' };
-    case 'fault':
-      return {
-        level: 'degraded',
-        text: `This director is standby and may not take over (${reason}).`,
-      };
-  }
-}
-
-/** Active, but somebody on the segment is known to think otherwise. */
-function doubtOf(vips: readonly VipStatus[], rank: PulseSnapshot['rank']): string | undefined {
-  const rival = vips.find(({ belief }) => ['partner', 'stranger'].includes(belief?.owner ?? ''));
-  if (rival !== undefined) {
-    const who = rival.belief?.owner === 'partner' ? 'the partner' : 'a stranger';
-    return `This director is active, but ${who} claims ${rival.address} on the segment.`;
-  }
-  for (const { address, belief } of vips) {
-    if (belief?.owner !== 'unknown') continue;
-    const witness = rank?.answering.find((host) => ipFamily(host) === ipFamily(address));
-    if (witness === undefined) continue; // an IPv4 gateway is no witness for an IPv6 VIP
-    return `This director is active, but ${witness}, which answers us, does not send ${address} here.`;
-  }
-  return undefined;
-}
-
-function activeVerdict(partner: PartnerStatus): Verdict {
-  if (partner.state === 'none') {
-    return {
-      level: 'healthy',
-      text: 'This director is active and alone: no partner is configured.',
-    };
-  }
-  if (partner.state !== 'heard') {
-    const silence = partner.state === 'silent' ? 'is silent' : 'has never been heard';
-    return {
-      level: 'degraded',
-      text: `This director is active; the partner ${silence}: nobody is known to be able to take over.`,
-    };
-  }
-  return partner.said === 'running'
-    ? { level: 'critical', text: 'This director is active, and the partner says it is active too.' }
-    : { level: 'healthy', text: 'This director is active; the partner is standby.' };
-}
-
-function standbyVerdict(partner: PartnerStatus): Verdict {
-  if (partner.state === 'heard' && partner.said === 'running') {
-    return { level: 'healthy', text: 'This director is standby; the partner is active.' };
-  }
-  const why = partner.state === 'heard' ? 'so is the partner' : 'the partner is not heard';
-  return {
-    level: 'degraded',
-    text: `This director is standby and ${why}: nobody is known to hold the VIPs yet.`,
-  };
 }
