@@ -31,9 +31,9 @@ const SLOTS = 64;
 
 /**
  * What the socket hears: nothing, ARP, or ARP and IPv6 neighbour solicitations and advertisements; a witness's
- * listener hears those and the answers to our echo requests.
+ * listener hears those and the answers to our echo requests; `segments`: those and TCP to one port.
  */
-export type Hearing = 'nothing' | 'arp' | 'neighbours' | 'answers';
+export type Hearing = 'nothing' | 'arp' | 'neighbours' | 'answers' | 'segments';
 
 /** A `Link` will do: then it hears nothing and only sends. */
 export type PacketSocketOptions = {
@@ -44,12 +44,14 @@ export type PacketSocketOptions = {
   readonly hears?: Hearing;
   /** `answers`: the identifier of our echo requests, 0-65535; other echoes do not wake us. */
   readonly echoIdentifier?: number;
+  /** `segments`: the port, 0-65535, that TCP must be addressed to. */
+  readonly port?: number;
 };
 
 /** Opens a socket on one interface; needs CAP_NET_RAW. */
 export function openPacketSocket(options: PacketSocketOptions): Result<PacketSocket, PortError> {
-  const { index, name = `interface ${index}`, hears = 'nothing', echoIdentifier = 0 } = options;
-  const filter = hears === 'answers' ? answersFilter(echoIdentifier) : FILTERS[hears];
+  const { index, name = `interface ${index}`, hears = 'nothing' } = options;
+  const filter = filterOf(hears, options);
   const kernel = native();
   const fd = kernel.socket(AF_PACKET, SOCK_RAW, 0);
   if (fd < 0) return err(portError('socket', name, fd));
@@ -124,7 +126,7 @@ const NEIGHBOUR_ADVERTISEMENT = 136;
 const ACCEPT: Instruction = [RETURN, 0, 0, MAX_FRAME];
 const DROP: Instruction = [RETURN, 0, 0, 0];
 
-const FILTERS: Record<Exclude<Hearing, 'answers'>, readonly Instruction[]> = {
+const FILTERS: Record<Exclude<Hearing, 'answers' | 'segments'>, readonly Instruction[]> = {
   nothing: [DROP],
   arp: [[LOAD_HALF, 0, 0, ETHER_TYPE], [JUMP_EQUAL, 0, 1, ETH_P_ARP], ACCEPT, DROP],
   neighbours: [
@@ -147,6 +149,7 @@ const PROTOCOLS: Record<Hearing, number> = {
   arp: ETH_P_ARP,
   neighbours: ETH_P_ALL,
   answers: ETH_P_ALL,
+  segments: ETH_P_ALL,
 };
 
 const JUMP_ANY_BIT = 0x45;
@@ -187,6 +190,39 @@ function answersFilter(identifier: number): readonly Instruction[] {
     ACCEPT,
     DROP,
   ];
+}
+
+const TCP = 6;
+
+/** ARP, neighbour discovery, and TCP to `port`. Jumps count from the next instruction. */
+function segmentsFilter(port: number): readonly Instruction[] {
+  return [
+    [LOAD_HALF, 0, 0, ETHER_TYPE],
+    [JUMP_EQUAL, 16, 0, ETH_P_ARP],
+    [JUMP_EQUAL, 8, 0, ETH_P_IPV6],
+    [JUMP_EQUAL, 0, 15, ETH_P_IP],
+    [LOAD_BYTE, 0, 0, IPV4_PROTOCOL],
+    [JUMP_EQUAL, 0, 13, TCP],
+    [LOAD_HALF, 0, 0, IPV4_FRAGMENT],
+    [JUMP_ANY_BIT, 11, 0, OFFSET_BITS],
+    [LOAD_HEADER_LENGTH, 0, 0, 14],
+    [LOAD_HALF_AFTER_HEADER, 0, 0, 14 + 2],
+    [JUMP_EQUAL, 7, 8, port],
+    [LOAD_BYTE, 0, 0, NEXT_HEADER],
+    [JUMP_EQUAL, 3, 0, TCP],
+    [LOAD_BYTE, 0, 0, ICMPV6_TYPE],
+    [JUMP_EQUAL, 3, 0, NEIGHBOUR_SOLICITATION],
+    [JUMP_EQUAL, 2, 3, NEIGHBOUR_ADVERTISEMENT],
+    [LOAD_HALF, 0, 0, ICMPV6_TYPE + 2],
+    [JUMP_EQUAL, 0, 1, port],
+    ACCEPT,
+    DROP,
+  ];
+}
+
+function filterOf(hears: Hearing, options: PacketSocketOptions): readonly Instruction[] {
+  if (hears === 'answers') return answersFilter(options.echoIdentifier ?? 0);
+  return hears === 'segments' ? segmentsFilter(options.port ?? 0) : FILTERS[hears];
 }
 
 export function encodeFilter(instructions: readonly Instruction[]): Uint8Array {

@@ -14,4 +14,5 @@ export * from './nft-services.ts';
 export * from './nftables.ts';
 export * from './rtnl.ts';
 export * from './rtnl-answers.ts';
+export * from './tcp.ts';
 export * from './trailer.ts';
