@@ -9,12 +9,8 @@ export type MetricFacts = {
   readonly wallMs: number;
   readonly meters: PulseMeters;
   readonly totals: LedgerTotals;
-  readonly timers: {
-    readonly keepaliveMs: Milliseconds;
-    readonly deadtimeMs: Milliseconds;
-    /** 0: no lease is kept. */
-    readonly leaseMs: Milliseconds;
-  };
+  /** 0: no lease is kept. */
+  readonly leaseMs: Milliseconds;
   /** First 16 hexadecimal digits of the SHA-256 of lvs.cf. */
   readonly configDigest: string;
   readonly configWarnings: number;
@@ -28,13 +24,12 @@ export function metricFacts(
   totals: LedgerTotals,
   rest: Pick<MetricFacts, 'wallMs' | 'configWarnings'>,
 ): MetricFacts {
-  const { keepaliveMs, deadtimeMs, extended } = failover;
   return {
     ...rest,
     meters: snapshot.meters,
     totals,
-    timers: { keepaliveMs, deadtimeMs, leaseMs: snapshot.lease?.lengthMs ?? 0 },
-    configDigest: extended?.configDigest ?? '',
+    leaseMs: snapshot.lease?.lengthMs ?? 0,
+    configDigest: failover.extended?.configDigest ?? '',
     answering: snapshot.rank?.answering ?? [],
   };
 }
