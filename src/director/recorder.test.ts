@@ -230,7 +230,7 @@ describe('the files', () => {
     recorder.add([change(3000)]);
     recorder.close();
     const { size } = statSync(join(directory, files()[0] ?? ''));
-    assert.equal(size > 3_000_000 && size < 4.5e6, true, `${size}`);
+    assert.equal(size > 1_500_000 && size < 2.3e6, true, `${size}`);
   });
 
   test('twenty are kept, the newest', () => {
