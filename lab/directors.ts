@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { join } from 'node:path';
 import { unreachable } from '../src/base/index.ts';
 import { command, inNamespace, readProc } from './command.ts';
@@ -11,8 +12,13 @@ import {
   DIRECTORS,
   type Director,
   type Family,
+  NAT_ROUTER,
   OWN_ADDRESS,
   PRIVATE_ADDRESS,
+  REAL_SERVERS,
+  SERVER_ADDRESSES,
+  SERVICE_PORT,
+  type ServiceMethod,
   VIPS,
 } from './topology.ts';
 
@@ -27,6 +33,16 @@ export type Setup = {
   readonly hasPrivateNetwork: boolean;
   /** Of the VIP; heartbeats are IPv4. keepalived is set up for IPv4 only. */
   readonly family: Family;
+  /** The virtual service over r1 and r2, and the clients' load on it; absent: VIPs alone. */
+  readonly services?: ServicesSetup;
+};
+
+export type ServicesSetup = {
+  readonly method: ServiceMethod;
+  /** New connections. */
+  readonly perSecond: number;
+  /** Connections held open. */
+  readonly held: number;
 };
 
 export const LAB_DIRECTORY = '/run/piranha-lab';
@@ -42,7 +58,7 @@ export function deadtimeOf(setup: Setup): number {
 
 /** The lvs.cf of a director: the same on both, but for the dialects of a mixed pair. */
 export function lvsConfig(setup: Setup, node: Director): string {
-  const { keepaliveMs, deadtimeMs, dialects, hasPrivateNetwork, family } = setup;
+  const { keepaliveMs, deadtimeMs, dialects, hasPrivateNetwork, family, services } = setup;
   const second = (of: Director, name: string) =>
     hasPrivateNetwork ? [`${name}_private = ${PRIVATE_ADDRESS[of]}`] : [];
   return `${[
@@ -57,16 +73,38 @@ export function lvsConfig(setup: Setup, node: Director): string {
     `keepalive_ms = ${keepaliveMs}`,
     `deadtime_ms = ${deadtimeMs}`,
     `dialect = ${dialects[node]}`,
-    'network = direct',
-    'dataplane = none',
+    ...planeLines(services),
     'virtual web {',
     '    active = 1',
     `    address = ${VIPS[family]} eth0:1`,
-    '    port = 80',
+    `    port = ${SERVICE_PORT}`,
     '    protocol = tcp',
-    '    scheduler = wlc',
+    `    scheduler = ${services === undefined ? 'wlc' : 'rr'}`,
+    ...(services === undefined ? [] : serverLines(family)),
     '}',
   ].join('\n')}\n`;
+}
+
+function planeLines(services: ServicesSetup | undefined): string[] {
+  if (services === undefined) return ['network = direct', 'dataplane = none'];
+  const more =
+    services.method === 'nat'
+      ? [`nat_router = ${NAT_ROUTER} eth0:2`, 'nat_nmask = 255.255.255.0']
+      : ['syncdaemon = 1'];
+  return [`network = ${services.method}`, 'dataplane = nftables', ...more];
+}
+
+function serverLines(family: Family): string[] {
+  return [
+    '    check = tcp',
+    '    check_interval_ms = 250',
+    ...REAL_SERVERS.flatMap((name) => [
+      `    server ${name} {`,
+      `        address = ${SERVER_ADDRESSES[family][name]}`,
+      '        active = 1',
+      '    }',
+    ]),
+  ];
 }
 
 function keepalivedConfig({ keepaliveMs }: Setup, node: Director): string {
@@ -106,6 +144,32 @@ export function startCommand(kind: DirectorKind, node: Director): readonly strin
     default:
       return unreachable(kind);
   }
+}
+
+type Services = {
+  readonly services: readonly {
+    readonly stands: boolean;
+    readonly servers: readonly { readonly state: string }[];
+  }[];
+};
+
+/** What `piranha services --json` shows, without the start of a program; nothing while the daemon is not there. */
+function askDirector(socketPath: string): Promise<Services> {
+  return new Promise((resolve) => {
+    const nothing = { services: [] };
+    const request = get({ socketPath, path: '/v1/services', timeout: 1000 }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('end', () => {
+        const answer: Services = response.statusCode === 200 ? JSON.parse(text) : nothing;
+        resolve(answer);
+      });
+    });
+    request.on('timeout', () => request.destroy());
+    request.on('error', () => resolve(nothing));
+  });
 }
 
 export class Directors {
@@ -172,11 +236,20 @@ export class Directors {
   /** What a power cycle leaves of a dead daemon: nothing. */
   async powerCycle(node: Director): Promise<void> {
     await this.kill(node);
-    await command(inNamespace(node, ['nft', 'delete table netdev piranha-lease'])).catch(
-      () => undefined,
-    );
-    const vip = VIPS[this.setup.family];
-    await command(['ip', '-n', node, 'addr', 'del', vip, 'dev', 'eth0']).catch(() => undefined);
+    const tables = ['netdev piranha-lease', 'netdev piranha-lvs', 'inet piranha-lvs'];
+    const forget = tables.map((table) => `add table ${table}; delete table ${table}`).join('; ');
+    await command(inNamespace(node, ['nft', forget])).catch(() => undefined);
+    for (const address of [VIPS[this.setup.family], NAT_ROUTER]) {
+      const removal = ['ip', '-n', node, 'addr', 'del', address, 'dev', 'eth0'];
+      await command(removal).catch(() => undefined);
+    }
+  }
+
+  /** Its virtual service stands, with both real servers in it. */
+  async isServing(node: Director): Promise<boolean> {
+    const { services } = await askDirector(`${LAB_DIRECTORY}/${node}/pulse.sock`);
+    const [service] = services;
+    return service?.stands === true && service.servers.every(({ state }) => state === 'active');
   }
 
   /** Resident memory of all processes of the daemon, in MiB (VmRSS of proc(5)). */

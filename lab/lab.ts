@@ -35,6 +35,9 @@ options:
   --director D      piranha or keepalived (piranha)
   --ipv6            the VIP is an IPv6 address (piranha only)
   --second-network  a private heartbeat network between the directors
+  --services M      direct or nat: a virtual service over r1 and r2 on the nftables plane, with clients
+  --load N          their new connections a second (200)
+  --held N          their connections held open (20)
   --quiet MS        silence of announcements before each fault (1300; keepalived 6500)
   --for SECONDS     how long what lasts for a time lasts: load, flush, partner-off, ... (10)
   --watch MS        how long to look on after the last step (1000)
@@ -77,7 +80,10 @@ async function dispatch(argv: readonly string[]): Promise<number> {
       quiet: { type: 'string' },
       repeat: { type: 'string', default: '1' },
       'second-network': { type: 'boolean', default: false },
+      held: { type: 'string', default: '20' },
+      load: { type: 'string', default: '200' },
       seed: { type: 'string', default: '1' },
+      services: { type: 'string' },
       watch: { type: 'string', default: '1000' },
     },
   });
@@ -95,7 +101,18 @@ async function dispatch(argv: readonly string[]): Promise<number> {
     dialects: dialectsOf(values.dialect),
     hasPrivateNetwork: values['second-network'],
     family: values.ipv6 ? 6 : 4,
+    ...(values.services !== undefined && {
+      services: {
+        method: oneOf('--services', values.services, ['direct', 'nat'] as const),
+        perSecond: whole('--load', values.load, 1),
+        held: whole('--held', values.held, 0),
+      },
+    }),
   };
+  if (setup.services !== undefined && setup.kind === 'keepalived')
+    throw new Misuse('--services is for piranha only');
+  if (setup.services?.method === 'nat' && values.ipv6)
+    throw new Misuse('--services nat is for IPv4 only');
   if (values.ipv6 && setup.kind === 'keepalived') throw new Misuse('--ipv6 is for piranha only');
   const problem = await obstacle();
   if (problem !== undefined) throw new Error(problem);

@@ -4,6 +4,7 @@ import type { LabEvent } from './events.ts';
 import { type RunFacts, recordOf } from './record.ts';
 import { spread, summarise } from './report.ts';
 import { MACS } from './topology.ts';
+import { type TrafficReport, trafficOf } from './traffic-record.ts';
 
 /** A split brain that heals well, at 100/300 ms: db takes over at 1300, gives up at 2010, the router is back at 2015. */
 const EVENTS: readonly LabEvent[] = [
@@ -102,6 +103,7 @@ test('one owner and a router that sends to the other is stale', () => {
     isStill: false,
     isUninterrupted: false,
     isSilenced: true,
+    isServed: true,
     isGood: false,
   });
   assert.equal(goodAfterMs, undefined);
@@ -201,4 +203,61 @@ test('a run of ten minutes is counted, too', () => {
   const record = recordOf({ ...FACTS, events: [...EVENTS, ...probes].sort((a, b) => a[1] - b[1]) });
   assert.equal(record.worstStallMs, 3.5);
   assert.ok(record.probes.sent > 200_000);
+});
+
+/** One new connection every 100 ms, one answer each, and two that are held open; the fault comes at 1000. */
+const TRAFFIC: TrafficReport = {
+  conversations: [
+    [900, 901, 'r1'],
+    [1000, 1001, 'r1'],
+    [1100, 1101, 'r2'],
+    [1200, 1420, 'r1'],
+    [1300, 1301, 'ECONNREFUSED'],
+    [1400, 1401, 'ECONNRESET'],
+    [1500, 5500, 'timeout'],
+  ],
+  held: [
+    { result: 'r1', answers: [990, 1010, 1490] },
+    { result: 'ECONNRESET', answers: [990] },
+  ],
+};
+
+test('connections are counted by what became of them, new ones and held ones apart', () => {
+  assert.deepEqual(trafficOf(TRAFFIC, 1000, 1500), {
+    opened: 6,
+    servedBy: { r1: 2, r2: 1 },
+    lost: { refused: 1, reset: 1, silent: 1 },
+    late: 1,
+    held: { kept: 1, lost: { refused: 0, reset: 1, silent: 0 } },
+    gapMs: 319,
+  });
+});
+
+test('a handover may reset what nobody told the new owner of, and lose nothing else', () => {
+  const handover = { ...FACTS, isHandover: true };
+  const good: TrafficReport = {
+    conversations: Array.from({ length: 200 }, (_, index) => {
+      const at = 1000 + index * 10;
+      return [at, at + 1, 'r1'] as const;
+    }),
+    held: [{ result: 'r1', answers: [1500] }],
+  };
+  const isServed = (traffic: TrafficReport, isSynchronised: boolean) =>
+    recordOf({ ...handover, traffic, isSynchronised }).verdict.isServed;
+  assert.equal(isServed(good, true), true);
+  const reset = { ...good, held: [{ result: 'ECONNRESET', answers: [] }] };
+  assert.equal(isServed(reset, true), false);
+  assert.equal(isServed(reset, false), true);
+  const silent = { ...good, held: [{ result: 'timeout', answers: [] }] };
+  assert.equal(isServed(silent, false), false);
+  const refused = [...good.conversations, [2500, 2501, 'ECONNREFUSED'] as const];
+  assert.equal(isServed({ ...good, conversations: refused }, false), false);
+});
+
+test('traffic must be back when the VIP is', () => {
+  const conversations = [1000, 1100, 1200, 1300, 2900].map((at) => [at, at + 1, 'r1'] as const);
+  const traffic: TrafficReport = { conversations, held: [] };
+  const record = recordOf({ ...FACTS, traffic });
+  assert.equal(record.traffic?.gapMs, 1600);
+  assert.equal(record.verdict.isServed, false, 'probes were answered again after half a second');
 });

@@ -6,6 +6,7 @@
  */
 import type { LabEvent, Snapshot } from './events.ts';
 import { DIRECTORS, type Director, directorOf } from './topology.ts';
+import { sumOf, type TrafficRecord, type TrafficReport, trafficOf } from './traffic-record.ts';
 
 /** A step of the incident: `frozen`, `woken`, `cut`, `healed`, ... */
 export type Mark = { readonly at: number; readonly what: string };
@@ -47,6 +48,8 @@ export type RunRecord = {
   readonly silentAfterMs?: number;
   /** From the last step until one director answered and the router was on it, for good; absent when never. */
   readonly goodAfterMs?: number;
+  /** The clients' connections to the virtual service, where there is one. */
+  readonly traffic?: TrafficRecord;
   readonly verdict: Verdict;
   /** The longest time the observer itself was not looking. */
   readonly worstStallMs: number;
@@ -67,7 +70,9 @@ export type Verdict = {
   readonly isUninterrupted: boolean;
   /** Whoever was frozen or killed fell silent with its lease. */
   readonly isSilenced: boolean;
-  /** One owner, not stale, calm; still, uninterrupted and silenced where that is asked. */
+  /** The clients of the virtual service lost nothing that a handover may not cost, and were back in time. */
+  readonly isServed: boolean;
+  /** One owner, not stale, calm, served; still, uninterrupted and silenced where that is asked. */
   readonly isGood: boolean;
 };
 
@@ -76,6 +81,8 @@ const CALM_FRAMES = 10;
 const REFRESH_MS = 60_000;
 /** From the end of the lease to the next question of the observer, and its scheduling. */
 const ASKING_MS = 10;
+/** Clients and servers are ordinary programs, and so late at worst; a lost packet would show: it is sent again after 200. */
+const CLIENT_MS = 100;
 
 export type RunFacts = {
   readonly incident: string;
@@ -85,6 +92,10 @@ export type RunFacts = {
   readonly mustAnswer?: boolean;
   /** da is frozen or killed in the first step, and its lease, counted from then, can be no longer than this. */
   readonly leaseMs?: number;
+  /** What the clients of the virtual service noted. */
+  readonly traffic?: TrafficReport;
+  /** The directors tell each other of connections: a handover may not cost one that is held open. */
+  readonly isSynchronised?: boolean;
   readonly director: string;
   readonly keepaliveMs: number;
   readonly deadtimeMs: number;
@@ -111,9 +122,12 @@ export function recordOf(facts: RunFacts): RunRecord {
     db: countAnnouncements(within, 'db'),
   };
   const silentAfterMs = facts.leaseMs === undefined ? undefined : lastAnswerOfDa(facts, answering);
+  const traffic = facts.traffic && trafficOf(facts.traffic, faultAt, endAt);
+  const outageMs = round(longestOutage(within, endAt));
   const verdict = judge(facts, {
     answering,
     announcements,
+    isServed: traffic === undefined || isServed(facts, traffic, outageMs),
     isStill: owners.length === 1,
     isUninterrupted: within.every((event) => event[0] !== 'probe' || event[2] !== null),
     isSilenced: (silentAfterMs ?? 0) <= (facts.leaseMs ?? 0) + ASKING_MS,
@@ -136,7 +150,7 @@ export function recordOf(facts: RunFacts): RunRecord {
     answeringMs: shares(answering, endAt - faultAt),
     router,
     probes: countProbes(within, faultAt + lastStep, verdict.owner),
-    outageMs: round(longestOutage(within, endAt)),
+    outageMs,
     ...(takeoverMs !== undefined && {
       takeoverMs: round(takeoverMs),
       ...(!facts.isHandover && { overDeadtimeMs: round(takeoverMs - facts.deadtimeMs) }),
@@ -145,6 +159,7 @@ export function recordOf(facts: RunFacts): RunRecord {
     ...(silentAfterMs !== undefined && { silentAfterMs: round(silentAfterMs) }),
     ...(verdict.isGood &&
       good !== undefined && { goodAfterMs: round(Math.max(0, good - lastStep)) }),
+    ...(traffic && { traffic }),
     verdict,
     worstStallMs: round(worstStall(within)),
   };
@@ -201,9 +216,9 @@ function routerChanges(facts: RunFacts, events: readonly LabEvent[]): Change<str
 function judge(
   facts: RunFacts,
   seen: Pick<RunRecord, 'answering' | 'announcements'> &
-    Pick<Verdict, 'isStill' | 'isUninterrupted' | 'isSilenced'>,
+    Pick<Verdict, 'isStill' | 'isUninterrupted' | 'isSilenced' | 'isServed'>,
 ): Verdict {
-  const { isStill, isUninterrupted, isSilenced, announcements } = seen;
+  const { isStill, isUninterrupted, isSilenced, isServed, announcements } = seen;
   const last = seen.answering.at(-1)?.is ?? [];
   const owner = last.length === 1 ? (last[0] ?? null) : null;
   const router = facts.end.router === undefined ? null : nameOf(facts.end.router);
@@ -213,7 +228,7 @@ function judge(
   const isCalm = Math.max(announcements.da, announcements.db) <= calmFrames;
   const isAsAsked =
     (isStill || !facts.isRest) && (isUninterrupted || facts.mustAnswer !== true) && isSilenced;
-  const isGood = isOneOwner && !isStale && isCalm && isAsAsked;
+  const isGood = isOneOwner && !isStale && isCalm && isServed && isAsAsked;
   return {
     owner,
     router,
@@ -223,8 +238,22 @@ function judge(
     isStill,
     isUninterrupted,
     isSilenced,
+    isServed,
     isGood,
   };
+}
+
+/**
+ * Traffic is back when the VIP is. Beyond that only a handover is judged, and by all that it can save: nobody is
+ * refused and nobody waits in vain; where the directors tell each other of connections, none is reset either.
+ */
+function isServed(facts: RunFacts, traffic: TrafficRecord, outageMs: number): boolean {
+  const { lost, held, gapMs } = traffic;
+  const isBack = gapMs <= outageMs + CLIENT_MS;
+  if (!facts.isHandover) return isBack;
+  const isReset = lost.reset + held.lost.reset > 0;
+  const isLost = sumOf(lost) + sumOf(held.lost) - lost.reset - held.lost.reset > 0;
+  return isBack && !isLost && !(isReset && facts.isSynchronised === true);
 }
 
 /** Between the first step and the next one, in which da comes back. */

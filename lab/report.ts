@@ -1,5 +1,6 @@
 /** Records as text: one line a run, and the table of all of them. */
 import type { RunRecord } from './record.ts';
+import { sumOf, type TrafficRecord } from './traffic-record.ts';
 
 export type Summary = {
   readonly incident: string;
@@ -21,6 +22,19 @@ export type Summary = {
   /** Announcements per VIP, both directors together. */
   readonly frames: Spread | undefined;
   readonly worstStallMs: number;
+  /** Of the clients of the virtual service, where there was one. */
+  readonly traffic?: TrafficSummary;
+};
+
+export type TrafficSummary = {
+  readonly opened: number;
+  readonly refused: number;
+  readonly reset: number;
+  readonly silent: number;
+  readonly held: number;
+  readonly heldReset: number;
+  readonly heldSilent: number;
+  readonly gapMs: Spread | undefined;
 };
 
 const STALL_LIMIT_MS = 25;
@@ -57,8 +71,28 @@ export function summarise(records: readonly RunRecord[]): Summary[] {
       silentAfterMs: spread(defined(timed.map((record) => record.silentAfterMs))),
       frames: spread(group.map(({ announcements }) => announcements.da + announcements.db)),
       worstStallMs: Math.max(...group.map((record) => record.worstStallMs)),
+      ...trafficSummary(group, timed),
     };
   });
+}
+
+function trafficSummary(group: readonly RunRecord[], timed: readonly RunRecord[]) {
+  const all = group.flatMap(({ traffic }) => traffic ?? []);
+  if (all.length === 0) return {};
+  const sum = (count: (traffic: TrafficRecord) => number) =>
+    all.reduce((total, traffic) => total + count(traffic), 0);
+  return {
+    traffic: {
+      opened: sum(({ opened }) => opened),
+      refused: sum(({ lost }) => lost.refused),
+      reset: sum(({ lost }) => lost.reset),
+      silent: sum(({ lost }) => lost.silent),
+      held: sum(({ held }) => held.kept + sumOf(held.lost)),
+      heldReset: sum(({ held }) => held.lost.refused + held.lost.reset),
+      heldSilent: sum(({ held }) => held.lost.silent),
+      gapMs: spread(timed.flatMap(({ traffic }) => traffic?.gapMs ?? [])),
+    },
+  };
 }
 
 function defined(values: readonly (number | undefined)[]): number[] {
@@ -73,9 +107,18 @@ export function runLine(record: RunRecord, total: number): string {
       ? []
       : [`takeover ${signed(overDeadtimeMs)} ms over deadtime`]),
     `frames da ${announcements.da} db ${announcements.db}`,
+    ...(record.traffic === undefined ? [] : [trafficText(record.traffic)]),
   ];
   const number = `${record.run}/${total}`.padStart(7);
   return `${record.incident.padEnd(15)} ${number}  ${facts.join(', ')}; ${verdictText(record)}`;
+}
+
+function trafficText({ opened, servedBy, lost, late, held, gapMs }: TrafficRecord): string {
+  const shares = Object.entries(servedBy).map(([name, count]) => `${name} ${count}`);
+  const losses = (of: typeof lost) =>
+    `${of.refused} refused, ${of.reset} reset, ${of.silent} silent`;
+  const all = held.kept + sumOf(held.lost);
+  return `${opened} connections (${shares.join(', ')}; ${losses(lost)}; ${late} late), ${held.kept} of ${all} held kept (${losses(held.lost)}), no answer for ${gapMs} ms`;
 }
 
 function verdictText({ verdict, goodAfterMs, silentAfterMs, probes }: RunRecord): string {
@@ -84,6 +127,7 @@ function verdictText({ verdict, goodAfterMs, silentAfterMs, probes }: RunRecord)
   if (!verdict.isCalm)
     return 'TOO MANY ANNOUNCEMENTS (more than ten and one a minute by one director)';
   if (!verdict.isSilenced) return `ANSWERED AFTER ITS LEASE: da for ${silentAfterMs} ms`;
+  if (!verdict.isServed) return 'CLIENTS LOST connections, or had to wait longer than for the VIP';
   if (!verdict.isGood && !verdict.isUninterrupted) return `${probes.lost} PROBES LOST`;
   if (!verdict.isGood) return 'THE VIP MOVED and nothing had failed';
   const after = goodAfterMs === undefined ? '' : ` ${goodAfterMs} ms after the last step`;
@@ -109,13 +153,27 @@ const COLUMNS: readonly (readonly [string, (summary: Summary) => string])[] = [
   ['observer stall ms', (s) => format(s.worstStallMs)],
 ];
 
+/** Where there are clients. */
+const TRAFFIC_COLUMNS: typeof COLUMNS = [
+  ['connections', ({ traffic }) => String(traffic?.opened ?? '-')],
+  ['refused', ({ traffic }) => String(traffic?.refused ?? '-')],
+  ['reset', ({ traffic }) => String(traffic?.reset ?? '-')],
+  ['silent', ({ traffic }) => String(traffic?.silent ?? '-')],
+  ['held', ({ traffic }) => String(traffic?.held ?? '-')],
+  ['held reset', ({ traffic }) => String(traffic?.heldReset ?? '-')],
+  ['held silent', ({ traffic }) => String(traffic?.heldSilent ?? '-')],
+  ['no answer ms', ({ traffic }) => pair(traffic?.gapMs)],
+];
+
 /** Median / worst in the columns with two numbers. */
 export function table(summaries: readonly Summary[]): string {
+  const hasTraffic = summaries.some(({ traffic }) => traffic !== undefined);
+  const columns = hasTraffic ? [...COLUMNS, ...TRAFFIC_COLUMNS] : COLUMNS;
   const rows = [
-    COLUMNS.map(([title]) => title),
-    ...summaries.map((s) => COLUMNS.map(([, cell]) => cell(s))),
+    columns.map(([title]) => title),
+    ...summaries.map((s) => columns.map(([, cell]) => cell(s))),
   ];
-  const widths = COLUMNS.map((_, column) =>
+  const widths = columns.map((_, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),
   );
   return rows

@@ -23,20 +23,31 @@ import {
 import { now, Observer, type Present, sleep } from './observer.ts';
 import { type Mark, type RunRecord, recordOf } from './record.ts';
 import { build, DIRECTORS, type Director, portOf, VIPS } from './topology.ts';
+import { Traffic } from './traffic.ts';
+import type { TrafficReport } from './traffic-record.ts';
 
 const PROBE_MS = 5;
 const ASK_MS = 5;
 const SETTLE_LIMIT_MS = 30_000;
+/** The clients' traffic is under way before the incident. */
+const WARM_MS = 500;
 
 export class Stage {
   readonly observer: Observer;
   readonly cuts: Cuts;
+  readonly #traffic: Traffic | undefined;
   #directors: Directors;
 
-  private constructor(observer: Observer, cuts: Cuts, directors: Directors) {
+  private constructor(
+    observer: Observer,
+    cuts: Cuts,
+    directors: Directors,
+    traffic: Traffic | undefined,
+  ) {
     this.observer = observer;
     this.cuts = cuts;
     this.#directors = directors;
+    this.#traffic = traffic;
   }
 
   get directors(): Directors {
@@ -52,8 +63,8 @@ export class Stage {
   }
 
   static async build(setup: Setup): Promise<Stage> {
-    const { hasPrivateNetwork } = setup;
-    await build({ hasPrivateNetwork });
+    const { hasPrivateNetwork, services } = setup;
+    await build({ hasPrivateNetwork, ...(services && { services: services.method }) });
     const eye = {
       vip: VIPS[setup.family],
       heartbeatPort: HEARTBEAT_PORT,
@@ -61,8 +72,12 @@ export class Stage {
       probeMs: PROBE_MS,
       askMs: ASK_MS,
     };
-    const [observer, cuts] = await Promise.all([Observer.start(eye), Cuts.open()]);
-    return new Stage(observer, cuts, new Directors(setup));
+    const [observer, cuts, traffic] = await Promise.all([
+      Observer.start(eye),
+      Cuts.open(),
+      services && Traffic.start({ vip: VIPS[setup.family], ...services }),
+    ]);
+    return new Stage(observer, cuts, new Directors(setup), traffic);
   }
 
   /**
@@ -92,13 +107,24 @@ export class Stage {
       return hasSettled || hasLost();
     }, SETTLE_LIMIT_MS);
     if (!hasSettled) throw this.#unsettled('the pair did not become calm with da active');
+    if (this.setup.services !== undefined) await this.#untilServing();
+  }
+
+  /** A standby is warm: both tables hold both real servers. */
+  async #untilServing(): Promise<void> {
+    for (const limit = now() + SETTLE_LIMIT_MS; now() < limit; await sleep(50)) {
+      const serving = await Promise.all(DIRECTORS.map((node) => this.directors.isServing(node)));
+      if (serving.every(Boolean)) return;
+    }
+    throw this.#unsettled('the real servers did not come into service on both directors');
   }
 
   /** Other daemons, or other timers, in the same network. */
   async recast(setup: Setup): Promise<void> {
     assert(
       setup.hasPrivateNetwork === this.setup.hasPrivateNetwork &&
-        setup.family === this.setup.family,
+        setup.family === this.setup.family &&
+        setup.services === this.setup.services,
       'the network stays as it is',
     );
     await this.clean();
@@ -121,11 +147,13 @@ export class Stage {
     if (incident.startsCold) await this.clean();
     else await this.settle(options.quietMs);
     const random = randomFrom(options.seed);
+    this.#traffic?.begin();
+    if (this.#traffic !== undefined) await sleep(WARM_MS);
     if (!incident.startsCold) await this.#untilPhase(random());
     const { scene, record } = await this.begin(name, { ...options, random });
     await incident.play(scene);
     await sleep(options.watchMs);
-    const finished = await record();
+    const finished = await record(await this.#traffic?.end());
     this.observer.takeEvents();
     return finished;
   }
@@ -134,7 +162,10 @@ export class Stage {
   async begin(
     name: IncidentName,
     options: Pick<RunOptions, 'run' | 'seed' | 'loadMs'> & Pick<Scene, 'random'>,
-  ): Promise<{ readonly scene: Scene; readonly record: () => Promise<RunRecord> }> {
+  ): Promise<{
+    readonly scene: Scene;
+    readonly record: (traffic?: TrafficReport) => Promise<RunRecord>;
+  }> {
     const { observer, cuts, directors, deadtimeMs, setup } = this;
     const { run, seed, random, loadMs = 10_000 } = options;
     const { kind: director, keepaliveMs } = setup;
@@ -143,7 +174,7 @@ export class Stage {
     const marks: Mark[] = [];
     const mark = (what: string) => marks.push({ at: now(), what });
     const faultAt = now();
-    const record = async () => {
+    const record = async (traffic?: TrafficReport) => {
       const end = await observer.snapshot();
       return recordOf({
         incident: name,
@@ -153,6 +184,7 @@ export class Stage {
         ...(incident.silencesDa && setup.dialects.da === 'auto' && { leaseMs: leaseMsOf(setup) }),
         ...{ director, keepaliveMs, deadtimeMs, run, seed, faultAt, marks, end },
         endAt: now(),
+        ...(traffic && { traffic, isSynchronised: setup.services?.method === 'direct' }),
         ownersBefore: before.owners,
         routerBefore: before.router,
         events: observer.peekEvents(),
@@ -171,6 +203,7 @@ export class Stage {
     await Promise.all(DIRECTORS.map((node) => this.directors.kill(node)));
     this.observer.close();
     this.cuts.close();
+    this.#traffic?.close();
   }
 
   /** A random moment of the heartbeat period; the observer tells what it really was. */

@@ -53,6 +53,17 @@ export const VIPS: Readonly<Record<Family, IpAddress>> = {
 };
 /** The UDP port that answers at the VIP with the name of its director. */
 export const ECHO_PORT = 7000;
+export const REAL_SERVERS = ['r1', 'r2'] as const;
+export const SERVER_ADDRESSES = {
+  4: { r1: ip('198.51.100.21'), r2: ip('198.51.100.22') },
+  6: { r1: ip('fd77::21'), r2: ip('fd77::22') },
+} as const;
+/** The TCP port of the virtual service, and of the real servers. */
+export const SERVICE_PORT = 80;
+/** Where real servers send their answers when the directors rewrite addresses: a floating address, too. */
+export const NAT_ROUTER = ip('198.51.100.10');
+/** How the virtual service reaches its servers. */
+export type ServiceMethod = 'direct' | 'nat';
 const HOURS_4_MS = 4 * 3600 * 1000;
 
 export const OWN_ADDRESS: Readonly<Record<Director, IpAddress>> = {
@@ -78,6 +89,8 @@ export function portOf(name: Director, network: 'segment' | 'private' = 'segment
 export type TopologyOptions = {
   /** Adds the second heartbeat network between the directors. */
   readonly hasPrivateNetwork: boolean;
+  /** Makes r1 and r2 the real servers of a virtual service, and the directors fit for it. */
+  readonly services?: ServiceMethod;
 };
 
 /** Builds everything inside the namespaces of this process (see cell.ts); throws with the failing command's words. */
@@ -164,8 +177,22 @@ async function configureHost({ name, number }: Host, options: TopologyOptions): 
       `addr add 192.0.2.${number}/24 dev eth1`,
     );
   }
+  lines.push(...serviceLines(name, options.services));
   await command(['ip', '-n', name, '-batch', '-'], lines.join('\n'));
-  await writeSysctls(name, name === 'router' ? ROUTER_SYSCTLS : HOST_SYSCTLS);
+  await writeSysctls(name, sysctlsOf(name, options.services));
+}
+
+/**
+ * `direct`: the real servers hold the VIP without telling anybody. `nat`: their way out is the director, which forwards
+ * then, though not what is for a VIP that it does not hold: only the local table comes before the blackhole.
+ */
+function serviceLines(name: Host['name'], method: ServiceMethod | undefined): string[] {
+  const vips = Object.values(VIPS);
+  if (method === undefined || name === 'router') return [];
+  if (name === 'da' || name === 'db') return vips.map((vip) => `route add blackhole ${vip}`);
+  return method === 'nat'
+    ? [`route replace default via ${NAT_ROUTER}`]
+    : vips.map((vip) => `addr add ${vip} dev lo${vip.includes(':') ? ' nodad' : ''}`);
 }
 
 function clientLines(): string[] {
@@ -186,6 +213,26 @@ const HOST_SYSCTLS: Readonly<Record<string, number>> = {
   'ipv4/ip_forward': 0,
   'ipv4/conf/all/accept_redirects': 0,
 };
+
+/** Real servers answer no ARP for what is on their lo, and never ask with it as the sender. */
+const SILENT_SYSCTLS: Readonly<Record<string, number>> = {
+  'ipv4/conf/all/arp_ignore': 1,
+  'ipv4/conf/all/arp_announce': 2,
+};
+
+/** A redirect would teach the real servers the way past their director. */
+const FORWARDING_SYSCTLS: Readonly<Record<string, number>> = {
+  'ipv4/ip_forward': 1,
+  'ipv4/conf/all/send_redirects': 0,
+  'ipv4/conf/eth0/send_redirects': 0,
+};
+
+function sysctlsOf(name: Host['name'], method: ServiceMethod | undefined) {
+  if (name === 'router') return ROUTER_SYSCTLS;
+  const isDirector = name === 'da' || name === 'db';
+  const more = isDirector ? (method === 'nat' ? FORWARDING_SYSCTLS : {}) : SILENT_SYSCTLS;
+  return { ...HOST_SYSCTLS, ...more };
+}
 
 const ROUTER_SYSCTLS: Readonly<Record<string, number>> = {
   'ipv4/ip_forward': 1,

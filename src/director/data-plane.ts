@@ -6,18 +6,21 @@
  */
 import { err, ok, type Result } from '../base/index.ts';
 import type { DataPlane, PortError } from '../model/index.ts';
-import type { IpvsPort, TablePort } from '../ports/index.ts';
+import type { IpvsPort, NftPlane, TablePort } from '../ports/index.ts';
 import { portErrorText } from './sentences.ts';
+
+/** What of the nftables plane is used here. */
+export type NftTable = TablePort & Pick<NftPlane, 'synchronise'>;
 
 /** `why` is a clause: `this kernel has IPVS`. */
 export type ChosenPlane =
   | { readonly kind: 'ipvs'; readonly why: string; readonly port: IpvsPort }
-  | { readonly kind: 'nftables'; readonly why: string; readonly port: TablePort }
+  | { readonly kind: 'nftables'; readonly why: string; readonly port: NftTable }
   | { readonly kind: 'none'; readonly why: string; readonly isLack: boolean };
 
 export type PlaneOpeners = {
   readonly ipvs: () => Result<IpvsPort, PortError>;
-  readonly nftables: () => Promise<Result<TablePort, PortError>>;
+  readonly nftables: () => Promise<Result<NftTable, PortError>>;
 };
 
 /** The error is a sentence without the place in the file. */

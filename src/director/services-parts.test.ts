@@ -187,7 +187,8 @@ describe('what is remembered', () => {
 
 describe('the data plane', () => {
   const port = new IpvsPort(new ImaginedIpvs(), 28);
-  const has = { ipvs: () => ok(port), nftables: async () => ok(port) };
+  const nft = Object.assign(new IpvsPort(new ImaginedIpvs(), 28), { synchronise: () => {} });
+  const has = { ipvs: () => ok(port), nftables: async () => ok(nft) };
   const lacks = {
     ipvs: () => err(portError('open', 'IPVS', 'ENOENT')),
     nftables: async () => err(portError('run', 'nft', 'ENOENT')),

@@ -28,7 +28,7 @@ import {
   stepServices,
 } from '../core/index.ts';
 import type { Role, ServiceTable, Settings } from '../model/index.ts';
-import type { Clock, ObservedService, Spawner } from '../ports/index.ts';
+import type { Clock, ObservedService, Spawner, SyncPartner } from '../ports/index.ts';
 import type { ChosenPlane } from './data-plane.ts';
 import { Hooks } from './hooks.ts';
 import { IpvsDuties } from './ipvs-duties.ts';
@@ -117,6 +117,7 @@ export class ServicesRunner {
         `no data plane: ${plane.why}; virtual services are checked, not served (no-plane)`,
       );
     }
+    this.#synchronise(settings);
     const standing = await this.#standing();
     if (this.#isStopped) return;
     const { overrides, ours } = memory.read({ now: clock.now(), wallMs: Date.now() });
@@ -207,10 +208,17 @@ export class ServicesRunner {
     return [];
   }
 
+  /** The nftables plane tells the partner of connections by itself, whoever is active. */
+  #synchronise(settings: Settings): void {
+    const { plane } = this.#ports;
+    if (plane.kind === 'nftables') plane.port.synchronise(syncPartner(settings));
+  }
+
   #use(settings: Settings, standing: ServiceTable | undefined): void {
     const input = { kind: 'settings', now: this.#ports.clock.now(), settings } as const;
     this.#feed(standing === undefined ? input : { ...input, standing });
     this.#duties?.use(settings);
+    this.#synchronise(settings);
   }
 
   #feed(input: ServicesInput): void {
@@ -298,4 +306,12 @@ export class ServicesRunner {
   #lvsd(text: string): void {
     this.#ports.log('lvsd', text);
   }
+}
+
+/** Our own addresses are nobody's neighbours: what is found is the partner. */
+function syncPartner(settings: Settings): SyncPartner | undefined {
+  const { syncDaemon, primary, backup, primaryPrivate, backupPrivate } = settings;
+  if (!syncDaemon.isEnabled) return undefined;
+  const all = [primary, backup, primaryPrivate, backupPrivate];
+  return { device: syncDaemon.interface, addresses: all.filter((it) => it !== undefined) };
 }

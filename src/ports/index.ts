@@ -13,7 +13,7 @@ export {
   type NetlinkSocketOptions,
   openNetlinkSocket,
 } from './netlink-socket.ts';
-export { openNftPlane } from './nft-plane.ts';
+export { type NftPlane, openNftPlane, type SyncPartner } from './nft-plane.ts';
 export { type Notifier, openNotifier } from './notify.ts';
 export { type Hearing, openPacketSocket, type PacketSocketOptions } from './packet.ts';
 export { LinuxPoller, openWaker, type Waker, wakerOf, watchReadable } from './poller.ts';

@@ -3,11 +3,12 @@
  *
  * A write is one transaction of the field's own tool, `nft -f`, run by the spawner; the script is a file of the run
  * directory (0600), because a spawned program has no input. nft cannot be asked for the rows it was made from, so they
- * are kept here and beside the script, and a look compares the digest that the kernel carries: equal, the rows stand;
- * anything else, nothing does. So a restarted director adopts, and `nft flush ruleset` is repaired.
+ * are kept here and beside the script, with a digest of the rules as the kernel held them after the write. A look
+ * compares that digest: equal, the rows stand; anything else (a flushed table, one edited rule), nothing does, and all
+ * of it is written anew. What connections are known stays known through every write. So a restarted director adopts.
  *
  * Direct routing needs the servers' link-layer addresses: from the kernel's neighbour entries, which every check
- * renews; a server that has none yet is asked with one datagram. Counters are not kept: they stay zero.
+ * renews; a server that has none yet is asked with one datagram. Who moved is followed without a word.
  */
 import { createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
@@ -29,8 +30,6 @@ import {
   buildNftServices,
   decodeRtnl,
   encodeNeighbourDump,
-  type IpvsCounters,
-  NFT_SERVICES_TABLE,
   type NftObject,
   nftRefusal,
   nftRemoval,
@@ -38,9 +37,18 @@ import {
   type ServerPlace,
 } from '../wire/index.ts';
 import { openAddressPort } from './addresses.ts';
+import { BootClock } from './clock.ts';
 import { portError } from './errno.ts';
 import { openNetlinkSocket } from './netlink-socket.ts';
-import type { AddressPort, NetlinkSocket, ObservedService, Spawner, TablePort } from './types.ts';
+import { fingerprintOf, NftCounters, sumCounters } from './nft-view.ts';
+import type {
+  AddressPort,
+  Clock,
+  NetlinkSocket,
+  ObservedService,
+  Spawner,
+  TablePort,
+} from './types.ts';
 
 const LIMIT_MS = 10_000;
 const MAX_OUTPUT = 4096;
@@ -48,8 +56,6 @@ const PROGRAMS = ['/usr/sbin/nft', '/sbin/nft', '/usr/bin/nft'];
 const DISCARD_PORT = 9;
 const ANSWER_MS = 200;
 const LOOPBACK = 'lo';
-/** nft 1.0.6 cannot list two families in one script. */
-const LOOK = '"$0" list chain inet "$1" about && exec "$0" list chain netdev "$1" about';
 
 type NftPorts = {
   readonly spawner: Spawner;
@@ -57,15 +63,25 @@ type NftPorts = {
   readonly directory: string;
   readonly addresses: AddressPort;
   readonly netlink: NetlinkSocket;
+  readonly netfilter: NetlinkSocket;
+  readonly clock: Clock;
 };
 
 /** What a life hands to the next one. */
 type Kept = {
+  /** Of what was to be written. */
   readonly digest: string;
+  /** Of the rules as they stood then. */
+  readonly fingerprint: string;
   readonly table: ServiceTable;
   readonly objects: readonly NftObject[];
+  /** Where its servers were seen last. */
+  readonly places: readonly (readonly [IpAddress, ServerPlace])[];
 };
-const NOTHING: Kept = { digest: '', table: [], objects: [] };
+const NOTHING: Kept = { digest: '', fingerprint: '', table: [], objects: [], places: [] };
+
+/** Who is told of connections: any of these addresses on this device is the partner's. */
+export type SyncPartner = { readonly device: string; readonly addresses: readonly IpAddress[] };
 
 /** ENOENT without the tool, its own words when the kernel takes none of it. */
 export async function openNftPlane(
@@ -81,12 +97,20 @@ export async function openNftPlane(
     addresses.value.close();
     return netlink;
   }
+  const netfilter = openNetlinkSocket({ family: 'netfilter' });
+  if (!netfilter.ok) {
+    addresses.value.close();
+    netlink.value.close();
+    return netfilter;
+  }
   const plane = new NftPlane({
     spawner,
     program,
     directory,
     addresses: addresses.value,
     netlink: netlink.value,
+    netfilter: netfilter.value,
+    clock: new BootClock(),
   });
   const listed = await plane.run('list tables', 'list tables');
   if (listed.ok) return ok(plane);
@@ -98,22 +122,37 @@ export class NftPlane implements TablePort {
   readonly plane = 'nftables';
   readonly #ports: NftPorts;
   readonly #places = new Map<IpAddress, ServerPlace>();
+  readonly #counters: NftCounters;
   #devices: readonly string[] = [];
+  #sync: SyncPartner | undefined;
   #kept: Kept;
   #stands = false;
 
   constructor(ports: NftPorts) {
     this.#ports = ports;
     this.#kept = readKept(this.#file('json'));
+    for (const [address, place] of this.#kept.places) this.#places.set(address, place);
+    this.#counters = new NftCounters(ports.netfilter);
+  }
+
+  /** From the next look on; undefined: nobody is told of connections. */
+  synchronise(partner: SyncPartner | undefined): void {
+    this.#sync = partner;
   }
 
   async observe(): Promise<Result<readonly ObservedService[], PortError>> {
+    const { netfilter, clock } = this.#ports;
     this.#look();
-    const { table } = this.#kept;
-    const listed = await this.#sh('look', LOOK, NFT_SERVICES_TABLE);
-    const wanted = `"${digestOf(this.#build(table))}"`;
-    this.#stands = listed.ok && listed.value.split(wanted).length === 3;
-    return ok(this.#stands ? table.map(observedOf) : []);
+    const standing = fingerprintOf(netfilter);
+    if (!standing.ok) return standing;
+    const { table, fingerprint, digest } = this.#kept;
+    this.#stands = standing.value === fingerprint;
+    if (this.#stands && digestOf(this.#build(table)) !== digest) {
+      const refused = await this.#install(table);
+      if (refused !== undefined) return err(refused);
+    }
+    this.#counters.read(clock.now());
+    return ok(this.#stands ? table.map((entry) => this.#observed(entry)) : []);
   }
 
   async apply(operations: readonly TableOperation[]): Promise<readonly (PortError | undefined)[]> {
@@ -130,6 +169,7 @@ export class NftPlane implements TablePort {
   close(): void {
     this.#ports.addresses.close();
     this.#ports.netlink.close();
+    this.#ports.netfilter.close();
   }
 
   /** One nft script to its end; the error has nft's first line. */
@@ -192,29 +232,65 @@ export class NftPlane implements TablePort {
     return undefined;
   }
 
+  /**
+   * Objects that are known to stand and are not needed any more go; what is needed is declared, which changes nothing
+   * where it stands. Where that is refused (something of another kind has our name), all is made from nothing.
+   */
   async #install(table: ServiceTable): Promise<PortError | undefined> {
+    const { netfilter } = this.#ports;
     const built = this.#build(table);
-    const digest = digestOf(built);
     const names = new Set(built.objects.map(objectText));
-    const stale = this.#stands
-      ? this.#kept.objects.filter((object) => !names.has(objectText(object)))
-      : [];
-    const isEmpty = table.length === 0;
-    const text = isEmpty ? nftRemoval() : nftScript(built, stale, digest);
-    // What is not as we know it is made anew from nothing.
-    const hasMoved = stale.some(({ name }) => name === 'in');
-    const isKnown = (this.#stands && !hasMoved) || isEmpty;
-    const whole = isKnown ? text : `${nftRemoval()}${nftScript(built, [], digest)}`;
-    const installed = await this.run('write', whole);
-    if (!installed.ok) return installed.error;
-    this.#kept = { digest, table, objects: built.objects };
-    this.#stands = !isEmpty;
+    const stale = this.#kept.objects.filter((object) => !names.has(objectText(object)));
+    const anew = `${nftRemoval()}${nftScript(built, [])}`;
+    const scripts =
+      table.length === 0 ? [nftRemoval()] : [nftScript(built, this.#stands ? stale : []), anew];
+    let refused: PortError | undefined;
+    for (const script of scripts) {
+      const installed = await this.run('write', script);
+      refused = installed.ok ? undefined : installed.error;
+      if (refused === undefined) break;
+    }
+    if (refused !== undefined) return refused;
+    const standing = fingerprintOf(netfilter);
+    if (!standing.ok) return standing.error;
+    const { objects } = built;
+    const servers = new Set(
+      table.flatMap((entry) => entry.destinations.map(({ address }) => address)),
+    );
+    const places = [...this.#places].filter(([address]) => servers.has(address));
+    const digest = digestOf(built);
+    this.#kept = { digest, fingerprint: standing.value, table, objects, places };
+    this.#stands = true;
     writeFileSync(this.#file('json'), `${JSON.stringify(this.#kept)}\n`, { mode: 0o600 });
     return undefined;
   }
 
   #build(table: ServiceTable) {
-    return buildNftServices(table, this.#places, this.#devices);
+    const partner = this.#partner();
+    const ground = { places: this.#places, devices: this.#devices };
+    return buildNftServices(table, partner === undefined ? ground : { ...ground, partner });
+  }
+
+  #partner(): ServerPlace | undefined {
+    const { device, addresses = [] } = this.#sync ?? {};
+    const places = addresses.map((address) => this.#places.get(address));
+    return places.find((place) => place?.device === device);
+  }
+
+  #observed({ service, destinations }: ServiceEntry): ObservedService {
+    const rows = destinations.map((destination) => ({
+      destination,
+      // Connections are remembered, not followed: nobody knows which of them have ended.
+      activeConnections: 0,
+      inactiveConnections: 0,
+      persistentConnections: 0,
+      counters: this.#counters.of(service.key, destination),
+    }));
+    return {
+      service,
+      counters: sumCounters(rows.map(({ counters }) => counters)),
+      destinations: rows,
+    };
   }
 
   /** True when it is known where this server is; asks it when it is not. */
@@ -286,7 +362,8 @@ function isKept(value: unknown): value is Kept {
   return (
     typeof value === 'object' &&
     value !== null &&
-    'digest' in value &&
+    'fingerprint' in value &&
+    'places' in value &&
     'table' in value &&
     'objects' in value
   );
@@ -300,33 +377,6 @@ function isThere(path: string): boolean {
     return false; // another place is tried
   }
 }
-
-function observedOf({ service, destinations }: ServiceEntry): ObservedService {
-  return {
-    service,
-    counters: UNCOUNTED,
-    destinations: destinations.map((destination) => ({
-      destination,
-      activeConnections: 0,
-      inactiveConnections: 0,
-      persistentConnections: 0,
-      counters: UNCOUNTED,
-    })),
-  };
-}
-
-const UNCOUNTED: IpvsCounters = {
-  connections: 0,
-  inPackets: 0,
-  outPackets: 0,
-  inBytes: 0,
-  outBytes: 0,
-  connectionRate: 0,
-  inPacketRate: 0,
-  outPacketRate: 0,
-  inByteRate: 0,
-  outByteRate: 0,
-};
 
 function objectText({ family, kind, name, body }: NftObject): string {
   return `${family} ${kind} ${name} ${body}`;

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ip, mac } from '../base/index.ts';
 import type { DestinationRow, ServiceEntry, ServiceKey } from '../model/index.ts';
+import type { ServerPlace } from './nft-direct.ts';
 import {
   buildNftServices,
+  type NftGround,
   nftRefusal,
   nftRemoval,
   nftScript,
-  type ServerPlace,
 } from './nft-services.ts';
 
 function place(last: number, device = 'eth0'): ServerPlace {
@@ -19,6 +20,7 @@ const PLACES = new Map([
   [ip('10.77.0.21'), place(21)],
   [ip('10.77.0.22'), place(22)],
 ]);
+const GROUND: NftGround = { places: PLACES, devices: ['eth0'] };
 const KEY: ServiceKey = { kind: 'address', protocol: 'tcp', address: ip('10.77.0.100'), port: 80 };
 
 function entry(
@@ -46,23 +48,62 @@ function entry(
 }
 
 function rules(...table: readonly ServiceEntry[]): readonly string[] {
-  return buildNftServices(table, PLACES, ['eth0']).rules.map((rule) =>
+  return rulesOn(GROUND, ...table);
+}
+
+function rulesOn(ground: NftGround, ...table: readonly ServiceEntry[]): readonly string[] {
+  return buildNftServices(table, ground).rules.map((rule) =>
     rule.replace(/^add rule (\w+) piranha-lvs /, '$1 '),
   );
 }
 
 test('direct: remembered connections first, then the slots of the weights', () => {
-  const both = '{ 02:00:00:00:00:21, 02:00:00:00:00:22 }';
-  const leave = `netdev s_tcp_10_77_0_100_80 ether daddr ${both} ether saddr set 02:00:00:00:00:11 fwd to "eth0"`;
+  const [r1, r2] = ['02:00:00:00:00:21', '02:00:00:00:00:22'];
+  const both = `{ ${r1}, ${r2} }`;
+  const name = 'tcp_10_77_0_100_80';
+  const counters = (kind: string) =>
+    `counter name ether daddr map { ${r1} : "${kind}_${name}__10_77_0_21_80", ${r2} : "${kind}_${name}__10_77_0_22_80" }`;
   assert.deepEqual(rules(entry([6, 2])), [
-    'netdev s_tcp_10_77_0_100_80 ether daddr set ip saddr . th sport map @c_tcp_10_77_0_100_80',
-    `netdev s_tcp_10_77_0_100_80 ether daddr ${both} update @c_tcp_10_77_0_100_80 { ip saddr . th sport : ether daddr }`,
-    leave,
-    `netdev s_tcp_10_77_0_100_80 ether daddr != ${both} ether daddr set numgen inc mod 4 map { 0-2 : 02:00:00:00:00:21, 3 : 02:00:00:00:00:22 }`,
-    'netdev s_tcp_10_77_0_100_80 add @c_tcp_10_77_0_100_80 { ip saddr . th sport : ether daddr }',
-    leave,
-    'netdev in ip daddr . tcp dport vmap { 10.77.0.100 . 80 : goto s_tcp_10_77_0_100_80 }',
+    `netdev s_${name} ether daddr set ip saddr . th sport map @c_${name}`,
+    `netdev s_${name} ether daddr ${both} update @c_${name} { ip saddr . th sport : ether daddr }`,
+    `netdev s_${name} ether daddr ${both} goto l_${name}`,
+    `netdev s_${name} ether daddr != ${both} ether daddr set numgen inc mod 4 map { 0-2 : ${r1}, 3 : ${r2} }`,
+    `netdev s_${name} add @c_${name} { ip saddr . th sport : ether daddr }`,
+    `netdev s_${name} ${counters('new')}`,
+    `netdev s_${name} goto l_${name}`,
+    `netdev l_${name} ${counters('to')}`,
+    `netdev l_${name} ether daddr ${both} ether saddr set 02:00:00:00:00:11 fwd to "eth0"`,
+    `netdev in_eth0 ip daddr . tcp dport vmap { 10.77.0.100 . 80 : goto s_${name} }`,
   ]);
+});
+
+test('the partner is told of a connection by a copy, and what it tells is remembered before any gate', () => {
+  const partner = {
+    mac: mac('02:00:00:00:00:12'),
+    device: 'eth0',
+    ownMac: mac('02:00:00:00:00:11'),
+  };
+  const found = rulesOn({ ...GROUND, partner }, entry([1], { persistentSeconds: 60 }));
+  const token = '02:50:0a:4d:00:15';
+  const tell = `ether saddr set ether daddr map { 02:00:00:00:00:21 : ${token} } ether daddr set 02:00:00:00:00:12 dup to "eth0" ether daddr set ether saddr map { ${token} : 02:00:00:00:00:21 }`;
+  assert.equal(
+    found.filter((rule) => rule.endsWith(tell)).length,
+    2,
+    'a new one, and one packet of many',
+  );
+  assert.deepEqual(
+    found
+      .filter((rule) => /^netdev (y|heard)_/.test(rule))
+      .map((rule) => rule.replace(/^netdev /, '')),
+    [
+      'y_tcp_10_77_0_100_80 update @p_tcp_10_77_0_100_80_60_32 { ip saddr & 255.255.255.255 : ether daddr }',
+      'y_tcp_10_77_0_100_80 update @c_tcp_10_77_0_100_80 { ip saddr . th sport : ether daddr }',
+      'y_tcp_10_77_0_100_80 drop',
+      `heard_eth0 ether saddr { ${token} } ether daddr set ether saddr map { ${token} : 02:00:00:00:00:21 } ip daddr . tcp dport vmap { 10.77.0.100 . 80 : goto y_tcp_10_77_0_100_80 }`,
+    ],
+  );
+  const { objects } = buildNftServices([entry([1])], { ...GROUND, partner });
+  assert.match(objects.find(({ name }) => name === 'heard_eth0')?.body ?? '', /priority -600/);
 });
 
 test('a quiesced server has no slot and keeps its connections', () => {
@@ -73,11 +114,21 @@ test('a quiesced server has no slot and keeps its connections', () => {
   assert.ok(!quiesced.some((rule) => rule.includes(' add @c_')), 'nobody takes new ones');
 });
 
-test('nat: a map of addresses and ports; one server needs none', () => {
-  assert.deepEqual(rules(entry([1, 1], {}, 'nat')), [
+test('nat: a map of addresses and ports, counted behind the rewriting; one server needs none', () => {
+  const [chosen, into, ...counts] = rules(entry([1, 1], {}, 'nat'));
+  assert.equal(
+    chosen,
     'inet s_tcp_10_77_0_100_80 meta l4proto tcp dnat ip to numgen inc mod 2 map { 0 : 10.77.0.21 . 8080, 1 : 10.77.0.22 . 8080 }',
+  );
+  assert.equal(
+    into,
     'inet in ip daddr . tcp dport vmap { 10.77.0.100 . 80 : goto s_tcp_10_77_0_100_80 }',
-  ]);
+  );
+  assert.equal(counts.length, 3);
+  assert.match(
+    counts[2] ?? '',
+    /^inet count ct direction reply counter name ct original ip daddr \. ip saddr \. th sport map \{ 10\.77\.0\.100 \. 10\.77\.0\.21 \. 8080 : "from_tcp_10_77_0_100_80__10_77_0_21_8080"/,
+  );
   assert.match(rules(entry([1], {}, 'nat'))[0] ?? '', /dnat ip to 10\.77\.0\.21:8080$/);
 });
 
@@ -93,13 +144,13 @@ test('sh hashes the client, dh the service; rr does not look at weights', () => 
 test('a service without servers, and a server that nobody has seen, make no rule', () => {
   assert.deepEqual(rules(entry([])), []);
   const unseen = entry([1]);
-  assert.deepEqual(buildNftServices([unseen], new Map(), ['eth0']).rules, []);
+  assert.deepEqual(buildNftServices([unseen], { ...GROUND, places: new Map() }).rules, []);
 });
 
-test('a script is one transaction: declared, flushed, what is stale deleted, written, signed', () => {
-  const built = buildNftServices([entry([1])], PLACES, ['eth0']);
+test('a script is one transaction: declared, flushed, what is stale deleted, written', () => {
+  const built = buildNftServices([entry([1])], GROUND);
   const old = { family: 'netdev', kind: 'chain', name: 's_old', body: '' } as const;
-  const lines = nftScript(built, [old], 'd1').split('\n');
+  const lines = nftScript(built, [old]).split('\n');
   const at = (text: string) => {
     const index = lines.findIndex((line) => line.includes(text));
     assert.ok(index >= 0, text);
@@ -108,7 +159,6 @@ test('a script is one transaction: declared, flushed, what is stale deleted, wri
   assert.ok(at('add chain netdev piranha-lvs s_old') < at('flush table netdev'));
   assert.ok(at('flush table netdev') < at('delete chain netdev piranha-lvs s_old'));
   assert.ok(at('delete chain') < at('add rule netdev'));
-  assert.equal(lines.filter((line) => line.includes('comment "d1"')).length, 2);
   assert.equal(nftRemoval().split('\n').length, 5);
 });
 

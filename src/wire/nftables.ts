@@ -23,8 +23,10 @@ import {
 } from './netlink.ts';
 import { be16, be32, be64 } from './octets.ts';
 
-/** nfgen_family of the tables that see ARP, IPv4 and IPv6 of a device. */
-const NFPROTO_NETDEV = 5;
+/** nfgen_family: `netdev` tables see ARP, IPv4 and IPv6 of a device, `inet` ones both IPs of the machine. */
+const FAMILIES = { inet: 1, netdev: 5 } as const;
+export type NftTableFamily = keyof typeof FAMILIES;
+const NFT_OBJECT_COUNTER = 1;
 const NFNL_SUBSYS_NFTABLES = 10;
 /** Multicast group of changes to tables, chains, rules and sets (NFNLGRP_NFTABLES). */
 export const NFNLGRP_NFTABLES = 7;
@@ -35,10 +37,13 @@ const MESSAGE = {
   deleteTable: 2,
   newChain: 3,
   newRule: 6,
+  getRule: 7,
   newSet: 9,
   newElement: 12,
   getElement: 13,
   deleteElement: 14,
+  newObject: 18,
+  getObject: 19,
 } as const;
 
 /** Nobody but the creating socket may change the table (Linux 5.13). Alone a trap: it dies with its socket. */
@@ -68,7 +73,16 @@ function tableMessage(
   flags: number,
   ...attributes: readonly Uint8Array[]
 ): Uint8Array {
-  const header = Uint8Array.of(NFPROTO_NETDEV, 0, 0, 0);
+  return familyMessage('netdev', number, flags, ...attributes);
+}
+
+function familyMessage(
+  family: NftTableFamily,
+  number: number,
+  flags: number,
+  ...attributes: readonly Uint8Array[]
+): Uint8Array {
+  const header = Uint8Array.of(FAMILIES[family], 0, 0, 0);
   return encodeMessage({
     type: (NFNL_SUBSYS_NFTABLES << 8) | number,
     flags,
@@ -97,6 +111,17 @@ export function deleteTable(name: string): Uint8Array {
 /** All tables of this family, for adoption and to see that ours still stands. */
 export function dumpTables(): Uint8Array {
   return tableMessage(MESSAGE.getTable, NLM_F_DUMP);
+}
+
+/** All rules of a table. */
+export function dumpRules(family: NftTableFamily, table: string): Uint8Array {
+  return familyMessage(family, MESSAGE.getRule, NLM_F_DUMP, textAttribute(1, table));
+}
+
+/** All named counters of a table. */
+export function dumpCounters(family: NftTableFamily, table: string): Uint8Array {
+  const type = attribute(3, be32(NFT_OBJECT_COUNTER));
+  return familyMessage(family, MESSAGE.getObject, NLM_F_DUMP, textAttribute(1, table), type);
 }
 
 export type SetOptions = {
@@ -353,6 +378,35 @@ export function decodeEventTable(bytes: Uint8Array): Result<string | undefined, 
   if (!isNamed) return ok(undefined);
   const reader = new AttributeReader(message.value.payload.subarray(4));
   return reader.result(reader.text(1));
+}
+
+/**
+ * A rule in the answer to dumpRules, as the kernel keeps it: its handle, its place and its expressions. The same bytes
+ * mean that nobody touched it, as long as it has no counter of its own. The generation in front of them is left out.
+ */
+export function ruleBytes(bytes: Uint8Array): Uint8Array | undefined {
+  const message = decodeMessage(bytes);
+  const isRule =
+    message.ok && message.value.type === ((NFNL_SUBSYS_NFTABLES << 8) | MESSAGE.newRule);
+  return isRule ? message.value.payload.subarray(4) : undefined;
+}
+
+export type NamedCounter = {
+  readonly name: string;
+  readonly packets: number;
+  readonly bytes: number;
+};
+
+/** A counter in the answer to dumpCounters. */
+export function decodeCounter(bytes: Uint8Array): Result<NamedCounter | undefined, NetlinkFault> {
+  return decodeNamed(bytes, MESSAGE.newObject, (reader) => {
+    const data = reader.nested(4);
+    return {
+      name: reader.text(2) ?? '',
+      bytes: Number(data?.be64(1) ?? 0),
+      packets: Number(data?.be64(2) ?? 0),
+    };
+  });
 }
 
 function decodeNamed<T>(

@@ -1,0 +1,206 @@
+/**
+ * Direct routing in nftables: at a device's ingress the frame's link-layer addresses are rewritten and it leaves again,
+ * at once. A map per service remembers which server a connection has, so a change of weights moves new ones only.
+ *
+ *   s_SERVICE   remembered -> its server;  new -> persistence, else the slots of the weights, remembered and counted
+ *   l_SERVICE   the packet is counted and leaves
+ *   y_SERVICE   what the partner tells of a connection is remembered, and the frame ends there
+ *
+ * The partner is told of every new connection, and of one packet in 64 afterwards, by a copy of the client's own packet:
+ * its source link-layer address is a token that stands for the server. So after a takeover connections that are held
+ * open go on, and no process has a part in it. Such a frame is heard before the lease gate, which a standby keeps shut.
+ * Rejected: choosing by a hash of client and port, which needs no telling: it would give up exact turns, and a server
+ * that came or went would move connections at a takeover. Telling by IP options or marks of ours: the packet would
+ * not be the client's any more.
+ * Source: nft(8) (dup, fwd), nft 1.0.6; net/netfilter/nft_dup_netdev.c.
+ */
+import { type IpAddress, ipBytes, ipFamily, type MacAddress } from '../base/index.ts';
+import type { DestinationRow, ServiceEntry, ServiceKey } from '../model/index.ts';
+import {
+  choose,
+  counterName,
+  mapText,
+  maskText,
+  type NftObject,
+  type NftRules,
+  nameOf,
+  setText,
+  words,
+} from './nft-words.ts';
+
+/** Where a direct-routing server is: its link-layer address, and ours on the way to it. */
+export type ServerPlace = {
+  readonly mac: MacAddress;
+  readonly device: string;
+  readonly ownMac: MacAddress;
+};
+
+type Placed = { readonly row: DestinationRow; readonly place: ServerPlace };
+
+const NOTHING: NftRules = { objects: [], rules: [] };
+/** As long as IPVS keeps a silent TCP connection. */
+const CONNECTION_SECONDS = 900;
+const MAP_ROOM = 65_536;
+/** The partner hears again of a connection once in so many packets. */
+const TELL_AGAIN = 64;
+
+/** Servers whose place is not known are left out. `partner`: who is told of connections. */
+export function directRules(
+  entry: ServiceEntry,
+  places: ReadonlyMap<IpAddress, ServerPlace>,
+  partner: ServerPlace | undefined,
+): NftRules {
+  const here = placed(entry, places);
+  if (here.length === 0) return NOTHING;
+  const { service } = entry;
+  const { key } = service;
+  const name = nameOf(key);
+  const [ip] = words(key);
+  const flow = flowOf(entry);
+  const macs = setText(here.map(({ place }) => place.mac));
+  const tell = partner === undefined ? [] : [tellText(here, partner)];
+  const rules = [
+    ...flow.before,
+    `ether daddr set ${flow.client} map @${flow.connections}`,
+    `ether daddr ${macs} update @${flow.connections} { ${flow.client} : ether daddr }`,
+    ...tell.map((text) => `ether daddr ${macs} numgen random mod ${TELL_AGAIN} 0 ${text}`),
+    `ether daddr ${macs} goto l_${name}`,
+  ];
+  const alive = here.filter(({ row }) => row.weight > 0);
+  if (alive.length > 0) {
+    if (flow.kept !== undefined) rules.push(`ether daddr set ${flow.known} map @${flow.kept}`);
+    const slots = alive.map(({ row, place }) => [row, place.mac] as const);
+    const living = setText(alive.map(({ place }) => place.mac));
+    rules.push(
+      `ether daddr != ${living} ether daddr set ${choose(service.scheduler, ip, slots)}`,
+      ...flow.remember('add'),
+      `counter name ether daddr map ${counters('new', key, alive)}`,
+      ...tell,
+      `goto l_${name}`,
+    );
+  }
+  return {
+    objects: [
+      chain(`s_${name}`),
+      chain(`l_${name}`),
+      ...flow.maps,
+      ...here.flatMap(({ row }) => [
+        counter(counterName('new', key, row)),
+        counter(counterName('to', key, row)),
+      ]),
+    ],
+    rules: [
+      ...rules.map((rule) => [`s_${name}`, rule] as const),
+      ...leaving(key, here).map((rule) => [`l_${name}`, rule] as const),
+    ],
+  };
+}
+
+/** The chain in which the partner's word is heard; its frames are led there by `heardRule`. */
+export function hearingRules(
+  entry: ServiceEntry,
+  places: ReadonlyMap<IpAddress, ServerPlace>,
+): NftRules {
+  if (placed(entry, places).length === 0) return NOTHING;
+  const name = `y_${nameOf(entry.service.key)}`;
+  const flow = flowOf(entry);
+  const rules = [...flow.before, ...flow.remember('update'), 'drop'];
+  return { objects: [chain(name)], rules: rules.map((rule) => [name, rule]) };
+}
+
+/** What stands before the look-up of the service: the token becomes the server's address again. */
+export function heardRule(
+  table: readonly ServiceEntry[],
+  places: ReadonlyMap<IpAddress, ServerPlace>,
+): string {
+  const servers = table.flatMap((entry) => placed(entry, places));
+  const tokens = servers.map(({ row, place }) => [tokenOf(row.address), place.mac] as const);
+  return `ether saddr ${setText(tokens.map(([token]) => token))} ether daddr set ether saddr map ${mapText(tokens)}`;
+}
+
+function placed(
+  { destinations }: ServiceEntry,
+  places: ReadonlyMap<IpAddress, ServerPlace>,
+): readonly Placed[] {
+  return destinations.flatMap((row) => {
+    const place = places.get(row.address);
+    return place === undefined ? [] : [{ row, place }];
+  });
+}
+
+/** What a connection is known by, and the maps that remember it. */
+function flowOf({ service }: ServiceEntry) {
+  const { key, persistentSeconds, persistencePrefixLength } = service;
+  const [ip, type] = words(key);
+  const name = nameOf(key);
+  // nft 1.0.6 cannot add an IPv6 address and a port to a map: a hash of the address stands for it, kept in the mark.
+  // Two connections with one hash share a server, which harms neither.
+  const isIpv6 = ip === 'ip6';
+  const client = isIpv6 ? 'meta mark . th sport' : 'ip saddr . th sport';
+  const connections = `c_${name}`;
+  const maps = [
+    dynamicMap(connections, `${isIpv6 ? 'mark' : type} . inet_service`, CONNECTION_SECONDS),
+  ];
+  const known = `${ip} saddr & ${maskText(key, persistencePrefixLength)}`;
+  const kept =
+    persistentSeconds > 0 ? `p_${name}_${persistentSeconds}_${persistencePrefixLength}` : undefined;
+  if (kept !== undefined) maps.push(dynamicMap(kept, type, persistentSeconds));
+  return {
+    client,
+    connections,
+    known,
+    kept,
+    maps,
+    before: isIpv6 ? ['meta mark set jhash ip6 saddr mod 4294967295 seed 0x1'] : [],
+    remember: (verb: 'add' | 'update'): readonly string[] => [
+      ...(kept === undefined ? [] : [`update @${kept} { ${known} : ether daddr }`]),
+      `${verb} @${connections} { ${client} : ether daddr }`,
+    ],
+  };
+}
+
+/** A copy for the partner; then the frame is again what it was. */
+function tellText(here: readonly Placed[], { mac, device }: ServerPlace): string {
+  const tokens = here.map(({ row, place }) => [place.mac, tokenOf(row.address)] as const);
+  const back = tokens.map(([server, token]) => [token, server] as const);
+  return `ether saddr set ether daddr map ${mapText(tokens)} ether daddr set ${mac} dup to "${device}" ether daddr set ether saddr map ${mapText(back)}`;
+}
+
+/** Locally administered; two IPv6 servers that end alike are one to the partner. */
+function tokenOf(address: IpAddress): string {
+  const bytes = ipBytes(address);
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  const four =
+    ipFamily(address) === 4 ? bytes : [24, 16, 8, 0].map((shift) => (hash >>> shift) & 0xff);
+  return `02:50:${Array.from(four, (byte) => byte.toString(16).padStart(2, '0')).join(':')}`;
+}
+
+function leaving(key: ServiceKey, here: readonly Placed[]): readonly string[] {
+  const devices = Map.groupBy(here, ({ place }) => `${place.device} ${place.ownMac}`);
+  return [
+    `counter name ether daddr map ${counters('to', key, here)}`,
+    ...[...devices].map(([, group]) => {
+      const { device = '', ownMac = '' } = group[0]?.place ?? {};
+      const macs = setText(group.map(({ place }) => place.mac));
+      return `ether daddr ${macs} ether saddr set ${ownMac} fwd to "${device}"`;
+    }),
+  ];
+}
+
+function counters(kind: 'new' | 'to', key: ServiceKey, here: readonly Placed[]): string {
+  return mapText(here.map(({ row, place }) => [place.mac, `"${counterName(kind, key, row)}"`]));
+}
+
+function chain(name: string): NftObject {
+  return { family: 'netdev', kind: 'chain', name, body: '' };
+}
+
+function counter(name: string): NftObject {
+  return { family: 'netdev', kind: 'counter', name, body: '' };
+}
+
+function dynamicMap(name: string, type: string, seconds: number): NftObject {
+  const body = `type ${type} : ether_addr; flags dynamic,timeout; timeout ${seconds}s; size ${MAP_ROOM};`;
+  return { family: 'netdev', kind: 'map', name, body };
+}
