@@ -121,10 +121,10 @@ class Graph {
   }
 
   /** What a chunk brings along that the first screen does not have. */
-  laterThan(first: ReadonlySet<string>, name: string): ReadonlySet<string> {
+  laterThan(first: ReadonlySet<string>, name: string): readonly string[] {
     const names = new Set<string>();
     this.#addWithImports(name, names);
-    return names.difference(first);
+    return [...names].filter((it) => !first.has(it));
   }
 
   /** `src="index.ts"` -> `src="/assets/index-ABC.js"`. */

@@ -1,0 +1,126 @@
+/**
+ * What happened, of both nodes, on one clock: the events as they come, and the incidents that the flight recorders kept. An
+ * incident opens as lanes and as its two-column diagram, replayed by the shipped core (diagram.ts, fetched when it is asked for).
+ */
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import type { EventDocument, Incident } from './documents.ts';
+import { type IncidentRow, incidentRows } from './incident-rows.ts';
+import { happenings, here, now } from './live.ts';
+import { ask } from './net.ts';
+import { Card, Dialog, say } from './parts.tsx';
+import type { Story } from './story.ts';
+import { StoryView } from './story-view.tsx';
+import { whenText } from './words.ts';
+
+const SHOWN = 12;
+
+export function Incidents() {
+  const rows = useSignal<readonly IncidentRow[]>([]);
+  const trouble = useSignal<string | undefined>(undefined);
+  const opened = useSignal<IncidentRow | undefined>(undefined);
+  const recorded = happenings.value.filter(
+    ({ kind }) => kind === 'recorded' || kind === 'role',
+  ).length;
+  const changes = here.value?.changes.length ?? 0;
+  // A change of role makes a recording some seconds later; so both are looked at.
+  const minute = Math.floor(now.value / 15_000);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what has happened since is the reason to ask again
+  useEffect(() => {
+    void load().then((answer) => {
+      rows.value = answer.rows;
+      trouble.value = answer.trouble;
+    });
+  }, [recorded, changes, minute]);
+  return (
+    <Card title="Incidents, both nodes, one clock" class="incidents">
+      {rows.value.length === 0 && <p class="dim">{trouble.value ?? 'No incident is recorded.'}</p>}
+      {rows.value.length > 0 && (
+        <ol class="log">
+          {rows.value.slice(0, SHOWN).map((row) => (
+            <li key={row.key}>
+              <time dateTime={row.at}>{whenText(Date.parse(row.at), now.value)}</time>
+              <span>{row.nodes}</span>
+              <button
+                type="button"
+                onClick={() => {
+                  opened.value = row;
+                }}
+              >
+                {row.what}
+              </button>
+            </li>
+          ))}
+        </ol>
+      )}
+      <h2>Events</h2>
+      <Events />
+      {opened.value !== undefined && (
+        <IncidentDialog
+          row={opened.value}
+          onClose={() => {
+            opened.value = undefined;
+          }}
+        />
+      )}
+    </Card>
+  );
+}
+
+async function load(): Promise<{ rows: readonly IncidentRow[]; trouble?: string }> {
+  const [own, other] = await Promise.all([
+    ask<{ incidents: readonly Incident[] }>('/v1/incidents'),
+    ask<{ incidents: readonly Incident[] }>('/v1/incidents', { side: 'partner' }),
+  ]);
+  if (!own.ok && !other.ok) return { rows: [], trouble: own.error.title };
+  return {
+    rows: incidentRows(own.ok ? own.value.incidents : [], other.ok ? other.value.incidents : []),
+  };
+}
+
+const SHOWN_EVENTS = 30;
+
+function Events() {
+  const events = happenings.value;
+  if (events.length === 0)
+    return <p class="dim">Nothing has happened since this page was opened.</p>;
+  return (
+    <ol class="log">
+      {events.slice(0, SHOWN_EVENTS).map((event, index) => (
+        <li key={event.id ?? `${event.at} ${index}`}>
+          <time dateTime={event.at}>{whenText(Date.parse(event.at), now.value)}</time>
+          <span>{event.node ?? ''}</span>
+          <span>{eventText(event)}</span>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function eventText({ kind, text }: EventDocument): string {
+  return text ?? kind;
+}
+
+function IncidentDialog({ row, onClose }: { row: IncidentRow; onClose: () => void }) {
+  const story = useSignal<Story | undefined>(undefined);
+  useEffect(() => {
+    void import('./story.ts').then(async ({ openIncident }) => {
+      const opened = await openIncident(row);
+      if (opened.ok) story.value = opened.value;
+      else {
+        say('bad', opened.error);
+        onClose();
+      }
+    });
+  }, [row, story, onClose]);
+  const told = story.value;
+  return (
+    <Dialog title={`${row.what}, ${row.at}`} class="big" onClose={onClose}>
+      {told === undefined ? (
+        <p>Replaying …</p>
+      ) : (
+        <StoryView story={told} name={`incident-${row.key}`} />
+      )}
+    </Dialog>
+  );
+}

@@ -1,0 +1,95 @@
+/** Small parts that every page uses: a state as mark, word and colour; a card; a dialog that asks; what was just said. */
+import { signal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { MARKS, type Tone } from './monitor.ts';
+
+/** Never colour alone: the mark is text, too. */
+export function Pill({ tone, children }: { tone: Tone; children: ComponentChildren }) {
+  return (
+    <span class={`pill ${tone}`}>
+      <span aria-hidden="true">{MARKS[tone]} </span>
+      {children}
+    </span>
+  );
+}
+
+export function Card(props: {
+  title: string;
+  class?: string;
+  aside?: ComponentChildren;
+  children: ComponentChildren;
+}) {
+  return (
+    <section class={`card ${props.class ?? ''}`} aria-label={props.title}>
+      <header>
+        <h2>{props.title}</h2>
+        {props.aside}
+      </header>
+      {props.children}
+    </section>
+  );
+}
+
+export type Notice = { readonly tone: Tone; readonly text: string };
+const notice = signal<Notice | undefined>(undefined);
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+/** Said once, read aloud, gone after a while; trouble stays until it is dismissed. */
+export function say(tone: Tone, text: string): void {
+  notice.value = { tone, text };
+  clearTimeout(timer);
+  if (tone !== 'bad') {
+    timer = setTimeout(() => {
+      notice.value = undefined;
+    }, 6000);
+  }
+}
+
+export function Notices() {
+  const said = notice.value;
+  return (
+    <div class="notices" role="status">
+      {said !== undefined && (
+        <p class={`notice ${said.tone}`}>
+          <span>
+            <span aria-hidden="true">{MARKS[said.tone]} </span>
+            {said.text}
+          </span>
+          <button
+            type="button"
+            onClick={() => {
+              notice.value = undefined;
+            }}
+          >
+            dismiss
+          </button>
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** A modal question. `onClose` without a word when it is left by Escape. */
+export function Dialog(props: {
+  title: string;
+  onClose: () => void;
+  children: ComponentChildren;
+  class?: string;
+}) {
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    ref.current?.showModal();
+  }, []);
+  return (
+    <dialog ref={ref} class={props.class ?? ''} aria-label={props.title} onClose={props.onClose}>
+      <header>
+        <h2>{props.title}</h2>
+        <button type="button" onClick={() => ref.current?.close()}>
+          close
+        </button>
+      </header>
+      {props.children}
+    </dialog>
+  );
+}

@@ -1,0 +1,268 @@
+/**
+ * The virtual services with their real servers, as one real table of which only the rows in sight exist: ten thousand real
+ * servers scroll as smoothly as ten. Rows have one height; the table says how many there are (aria-rowcount).
+ */
+import { useSignal } from '@preact/signals';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import type { CheckRun, ServerRow, ServiceRow } from './documents.ts';
+import { ageOfRow, history, isStale, now, SAMPLES, sampled, services, session } from './live.ts';
+import { ask } from './net.ts';
+import { Card, Pill, say } from './parts.tsx';
+import {
+  checkWords,
+  rowsInSight,
+  serverState,
+  serviceState,
+  sparkPath,
+  type TableRow,
+  tableRows,
+  weightText,
+} from './service-rows.ts';
+import { counted, lengthText, rateText } from './words.ts';
+
+const ROW_HEIGHT = 34;
+const COLUMNS = 8;
+const SPARK = { width: 90, height: 20, length: SAMPLES };
+
+export function ServicesTable() {
+  const words = useSignal('');
+  const isTroubleOnly = useSignal(false);
+  const document = services.value;
+  const rows = useMemo(
+    () =>
+      document === undefined
+        ? []
+        : tableRows(document, { words: words.value, isTroubleOnly: isTroubleOnly.value }),
+    [document, words.value, isTroubleOnly.value],
+  );
+  const servers = document?.services.reduce((sum, service) => sum + service.servers.length, 0) ?? 0;
+  return (
+    <Card
+      title="Virtual services"
+      class="services"
+      aside={
+        <p class="filter">
+          <label>
+            <span class="unseen">filter the services</span>
+            <input
+              type="search"
+              placeholder="filter"
+              value={words.value}
+              onInput={(event) => {
+                words.value = event.currentTarget.value;
+              }}
+            />
+          </label>
+          <label>
+            <input
+              type="checkbox"
+              checked={isTroubleOnly.value}
+              onChange={(event) => {
+                isTroubleOnly.value = event.currentTarget.checked;
+              }}
+            />{' '}
+            trouble only
+          </label>
+        </p>
+      }
+    >
+      <Rows rows={rows} />
+      <p class="dim">
+        {document === undefined
+          ? 'not known yet'
+          : `${counted(document.services.length, 'service')}, ${counted(servers, 'real server')}, by ${document.dataPlane.kind}`}
+      </p>
+    </Card>
+  );
+}
+
+function Rows({ rows }: { rows: readonly TableRow[] }) {
+  const box = useRef<HTMLDivElement>(null);
+  const view = useSignal({ scrollTop: 0, height: 600 });
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    const look = (): void => {
+      view.value = { scrollTop: element.scrollTop, height: element.clientHeight };
+    };
+    const observer = new ResizeObserver(look);
+    observer.observe(element);
+    element.addEventListener('scroll', look, { passive: true });
+    return () => {
+      observer.disconnect();
+      element.removeEventListener('scroll', look);
+    };
+  }, [view]);
+  const { from, to } = rowsInSight({ count: rows.length, rowHeight: ROW_HEIGHT, ...view.value });
+  const [above, below] = [from * ROW_HEIGHT, (rows.length - to) * ROW_HEIGHT];
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <div class="scroll" ref={box} tabIndex={0} role="region" aria-label="Virtual services, list">
+      <table aria-rowcount={rows.length + 1}>
+        <thead>
+          <tr aria-rowindex={1}>
+            <th scope="col">service / real server</th>
+            <th scope="col" class="wide">
+              address
+            </th>
+            <th scope="col">health</th>
+            <th scope="col" class="n wide">
+              weight
+            </th>
+            <th scope="col" class="n">
+              active
+            </th>
+            <th scope="col" class="n">
+              conn/s
+            </th>
+            <th scope="col" class="wide">
+              last 2 min
+            </th>
+            <th scope="col" class="wide">
+              last check
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {above > 0 && <Spacer height={above} />}
+          {rows
+            .slice(from, to)
+            .map((row, index) =>
+              row.kind === 'service' ? (
+                <Service
+                  key={row.key}
+                  rowKey={row.key}
+                  service={row.service}
+                  index={from + index}
+                />
+              ) : (
+                <Server
+                  key={row.key}
+                  rowKey={row.key}
+                  service={row.service}
+                  server={row.server}
+                  index={from + index}
+                />
+              ),
+            )}
+          {below > 0 && <Spacer height={below} />}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Spacer({ height }: { height: number }) {
+  return (
+    <tr class="spacer" aria-hidden="true">
+      <td colSpan={COLUMNS} style={{ height: `${height}px` }} />
+    </tr>
+  );
+}
+
+function Service(props: { rowKey: string; service: ServiceRow; index: number }) {
+  const { service, rowKey, index } = props;
+  const { tone, text } = serviceState(service);
+  const active = service.servers.reduce((sum, it) => sum + (it.connections?.active ?? 0), 0);
+  return (
+    <tr class="service" aria-rowindex={index + 2}>
+      <th scope="rowgroup">{service.name}</th>
+      <td class="wide">
+        {service.key} {service.scheduler}
+      </td>
+      <td>
+        <Pill tone={tone}>{text}</Pill>
+      </td>
+      <td class="n wide" />
+      <td class="n">{active}</td>
+      <td class="n">{rateText(service.traffic?.connectionRate ?? 0)}</td>
+      <td class="wide">
+        <Spark rowKey={rowKey} />
+      </td>
+      <td class="wide" />
+    </tr>
+  );
+}
+
+function Server(props: { rowKey: string; service: ServiceRow; server: ServerRow; index: number }) {
+  const { service, server, rowKey, index } = props;
+  const sinceMs = server.sinceMs + ageOfRow(service, now.value);
+  const { tone, text } = serverState({ ...server, sinceMs });
+  return (
+    <tr class="server" aria-rowindex={index + 2}>
+      <th scope="row">{server.name}</th>
+      <td class="wide">
+        {server.address}:{server.port} {server.method}
+      </td>
+      <td>
+        <Pill tone={tone}>{text}</Pill>
+      </td>
+      <td class="n wide">{weightText(server)}</td>
+      <td class="n">{server.connections?.active ?? '–'}</td>
+      <td class="n">{rateText(server.traffic?.connectionRate ?? 0)}</td>
+      <td class="wide">
+        <Spark rowKey={rowKey} />
+      </td>
+      <td class="wide words">
+        <span title={checkWords(server)}>{checkWords(server)}</span>
+        <ServerActions service={service} server={server} />
+      </td>
+    </tr>
+  );
+}
+
+/** The number stands beside it; the line is for the eye only. */
+function Spark({ rowKey }: { rowKey: string }) {
+  void sampled.value;
+  const { width, height } = SPARK;
+  const samples = history.of(rowKey);
+  if (samples.length < 2) return null;
+  return (
+    <svg class="spark" viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
+      <path d={sparkPath(samples, SPARK)} />
+    </svg>
+  );
+}
+
+function ServerActions({ service, server }: { service: ServiceRow; server: ServerRow }) {
+  if (session.value?.rights === 'look') return null;
+  const target = `${service.name}/${server.name}`;
+  const order = async (kind: 'drain' | 'lift'): Promise<void> => {
+    const answer = await ask('/v1/servers', { body: { target, kind } });
+    if (!answer.ok) say('bad', answer.error.title);
+    else say('good', kind === 'drain' ? `${target} drains on this node.` : `${target}: lifted.`);
+  };
+  const test = async (): Promise<void> => {
+    const body = { service: service.name, server: server.name };
+    const answer = await ask<CheckRun>('/v1/checks/run', { body });
+    if (!answer.ok) say('bad', answer.error.title);
+    else say(...runText(target, answer.value));
+  };
+  const isOverridden = server.override !== undefined;
+  return (
+    <span class="row-actions">
+      <button
+        type="button"
+        disabled={isStale.value}
+        aria-label={`${isOverridden ? 'lift the override of' : 'drain'} ${target}`}
+        onClick={() => void order(isOverridden ? 'lift' : 'drain')}
+      >
+        {isOverridden ? 'lift' : 'drain'}
+      </button>
+      <button type="button" aria-label={`test the check of ${target}`} onClick={() => void test()}>
+        test
+      </button>
+    </span>
+  );
+}
+
+/** The answer of one probe, in a sentence. */
+export function runText(target: string, run: CheckRun): ['good' | 'bad', string] {
+  const { verdict, reason, detail, tookMs } = run;
+  const isUp = verdict === 'up';
+  const why = [reason, detail].filter(Boolean).join(': ');
+  const after = `in ${lengthText(tookMs)}`;
+  return isUp
+    ? ['good', `${target}: the check is up, ${after}${why === '' ? '' : ` (${why})`}.`]
+    : ['bad', `${target}: ${why === '' ? verdict : why}, ${after}.`];
+}

@@ -1,0 +1,63 @@
+/** The one connection that keeps the page true: the console's stream (../stream.ts says its events) into the signals of live.ts. */
+import type { EventDocument, ServiceRow, ServicesDocument, StatusDocument } from './documents.ts';
+import {
+  addHappening,
+  changeServices,
+  here,
+  isAlive,
+  setServices,
+  there,
+  whyNotHere,
+  whyNotThere,
+} from './live.ts';
+
+type Side = 'local' | 'partner';
+type Told<T> = T & { readonly side: Side; readonly at: number };
+
+export function followStream(): void {
+  const source = new EventSource('/api/stream');
+  const on = <T>(name: string, take: (told: Told<T>) => void): void => {
+    source.addEventListener(name, (event) => {
+      const told: Told<T> = JSON.parse(event.data);
+      take(told);
+    });
+  };
+  on<{ document: StatusDocument }>('status', ({ side, document }) => {
+    if (side === 'local') {
+      here.value = document;
+      whyNotHere.value = undefined;
+    } else {
+      there.value = document;
+      whyNotThere.value = undefined;
+    }
+  });
+  on<{ document: ServicesDocument }>('services', ({ side, document }) => {
+    if (side === 'local') setServices(document);
+  });
+  on<{ services: readonly ServiceRow[]; rest: Omit<ServicesDocument, 'services'> }>(
+    'rows',
+    ({ side, services, rest }) => {
+      if (side === 'local') changeServices(services, rest);
+    },
+  );
+  on<{ text: string; topic: string }>('silent', ({ side, text, topic }) => {
+    if (!topic.startsWith('status')) return;
+    if (side === 'local') whyNotHere.value = text;
+    else {
+      there.value = undefined;
+      whyNotThere.value = text;
+    }
+  });
+  on<{ topic: string; code: number }>('refused', ({ side, topic, code }) => {
+    if (side === 'partner' && topic.startsWith('status')) {
+      there.value = undefined;
+      whyNotThere.value = `The partner's director refuses to say (${code}).`;
+    }
+  });
+  on<{ record: EventDocument }>('happened', ({ record }) => addHappening(record));
+  on<{ from?: string }>('gap', ({ side }) => {
+    const text = `events of the ${side === 'local' ? 'local' : "partner's"} director are missing here`;
+    addHappening({ at: new Date().toISOString(), kind: 'gap', text });
+  });
+  on<{ local: number | null }>('beat', ({ local }) => isAlive(local));
+}

@@ -1,0 +1,140 @@
+/**
+ * The users of the console: one line each, `name:rights:hash`, in a file that only the console's user can read. Read again
+ * when it changes, so that `piranha passwd` counts at once, for those who are logged in as well.
+ *
+ * There is no user at installation and no default password (CVE-2013-6492 and the initial password of 2000 were the
+ * original's). Rejected: htpasswd's format (no rights), the system's users through PAM (a setuid helper, and accounts with
+ * a shell for people who look at a page).
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fchownSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { parseHash } from './passwords.ts';
+import { isRights, type Rights } from './rights.ts';
+
+export type User = { readonly name: string; readonly rights: Rights; readonly hash: string };
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_.@-]{0,31}$/;
+const MOST_USERS = 1000;
+const MOST_BYTES = 262_144;
+
+export function isUserName(name: string): boolean {
+  return NAME.test(name);
+}
+
+export function usersFile(stateDirectory: string): string {
+  return join(stateDirectory, 'users');
+}
+
+/** As the file is now. `faults`: a sentence for each line that is none. */
+export function parseUsers(text: string): {
+  readonly users: ReadonlyMap<string, User>;
+  readonly faults: readonly string[];
+} {
+  const users = new Map<string, User>();
+  const faults: string[] = [];
+  for (const [index, line] of text.split('\n').entries()) {
+    if (line.trim() === '' || line.startsWith('#')) continue;
+    const [name = '', rights = '', hash = '', ...more] = line.trim().split(':');
+    const isWhole = NAME.test(name) && more.length === 0 && parseHash(hash) !== undefined;
+    if (!isWhole || !isRights(rights)) faults.push(`line ${index + 1} is no user`);
+    else if (users.has(name)) faults.push(`line ${index + 1} names ${name} again`);
+    else if (users.size < MOST_USERS) users.set(name, { name, rights, hash });
+  }
+  return { users, faults };
+}
+
+export function formatUsers(users: Iterable<User>): string {
+  const lines = Array.from(users, ({ name, rights, hash }) => `${name}:${rights}:${hash}\n`);
+  return `# Users of the console; piranha passwd changes them.\n${lines.join('')}`;
+}
+
+export class Users {
+  readonly #path: string;
+  readonly #log: (line: string) => void;
+  #stamp = '';
+  #users: ReadonlyMap<string, User> = new Map();
+
+  constructor(path: string, log: (line: string) => void) {
+    this.#path = path;
+    this.#log = log;
+  }
+
+  find(name: string): User | undefined {
+    this.#refresh();
+    return this.#users.get(name);
+  }
+
+  get isEmpty(): boolean {
+    this.#refresh();
+    return this.#users.size === 0;
+  }
+
+  /** A file that cannot be read has no users: nobody gets in by breaking it. */
+  #refresh(): void {
+    const stat = statSync(this.#path, { throwIfNoEntry: false, bigint: true });
+    const stamp = stat === undefined ? 'none' : `${stat.ino} ${stat.mtimeNs} ${stat.size}`;
+    if (stamp === this.#stamp) return;
+    this.#stamp = stamp;
+    this.#users = new Map();
+    if (stat === undefined || stat.size > MOST_BYTES) return;
+    try {
+      const { users, faults } = parseUsers(readFileSync(this.#path, 'utf8'));
+      this.#users = users;
+      for (const fault of faults) this.#log(`${this.#path}: ${fault}`);
+    } catch (error) {
+      this.#log(`${this.#path} cannot be read: ${String(error)}`);
+    }
+  }
+}
+
+/**
+ * Writes a secret: 0600, owned by whoever owns the directory, there as a whole or not at all. The directory may belong to
+ * an unprivileged process while root writes, so the new file is made exclusively, under a name nobody can foresee.
+ */
+export function writeSecret(path: string, text: string): void {
+  const directory = dirname(path);
+  const owner = statSync(directory);
+  const fresh = join(directory, `.${randomBytes(12).toString('hex')}`);
+  const fd = openSync(fresh, 'wx', 0o600);
+  try {
+    writeSync(fd, text);
+    if (process.getuid?.() === 0) fchownSync(fd, owner.uid, owner.gid);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(fresh, path);
+}
+
+/** Adds a user or replaces one. Throws what the file system says. */
+export function saveUser(path: string, user: User): void {
+  const { users } = parseUsers(readIfThere(path));
+  writeSecret(path, formatUsers(new Map([...users, [user.name, user]]).values()));
+}
+
+/** False when there is no such user. */
+export function removeUser(path: string, name: string): boolean {
+  const { users } = parseUsers(readIfThere(path));
+  if (!users.has(name)) return false;
+  writeSecret(path, formatUsers([...users.values()].filter((user) => user.name !== name)));
+  return true;
+}
+
+/** All of them, for `piranha passwd --list`. */
+export function listUsers(path: string): readonly User[] {
+  return [...parseUsers(readIfThere(path)).users.values()];
+}
+
+function readIfThere(path: string): string {
+  return statSync(path, { throwIfNoEntry: false }) === undefined ? '' : readFileSync(path, 'utf8');
+}
