@@ -45,7 +45,12 @@ export const PULSE = {
   runDirectory: {
     long: ['--run-dir'],
     value: 'DIR',
-    help: 'pid file and status socket (/run/piranha)',
+    help: 'pid file and sockets (/run/piranha)',
+  },
+  stateDirectory: {
+    long: ['--state-dir'],
+    value: 'DIR',
+    help: 'audit and history (/var/lib/piranha; with --run-dir DIR: DIR/state)',
   },
   version: VERSION,
   help: HELP,

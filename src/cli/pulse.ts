@@ -1,9 +1,9 @@
 /**
- * `pulse`: the director daemon, with the options of piranha 0.8.6 (pulse(8)) and one of ours (--run-dir).
+ * `pulse`: the director daemon, with the options of piranha 0.8.6 (pulse(8)) and two of ours (--run-dir, --state-dir).
  *
  * Called wrongly it says so on standard error and exits with 1, as pulse always did.
  */
-import { isAbsolute, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { type OptionSpec, readOptions } from './options.ts';
 import { DEFAULT_CONFIG_FILE, PULSE } from './options-of-programs.ts';
 import { versionText } from './version.ts';
@@ -15,10 +15,17 @@ export async function pulseCommand(argv: readonly string[]): Promise<number> {
   if (flags.has('usage')) return say(usage());
   if (flags.has('version')) return say(versionText('pulse'));
   if (rest.length > 0) return complain(`unexpected argument ${rest[0]}`);
-  const { runPulse } = await import('../director/index.ts');
-  return runPulse({
+  const [director, { api }] = await Promise.all([
+    import('../director/index.ts'),
+    import('../api/index.ts'),
+  ]);
+  const ownRun = values.get('runDirectory');
+  const state = ownRun === undefined ? director.DEFAULT_STATE_DIRECTORY : join(ownRun, 'state');
+  return director.runPulse({
+    api,
     configFile: absolute(values.get('configFile') ?? DEFAULT_CONFIG_FILE),
-    runDirectory: absolute(values.get('runDirectory') ?? '/run/piranha'),
+    runDirectory: absolute(ownRun ?? director.DEFAULT_RUN_DIRECTORY),
+    stateDirectory: absolute(values.get('stateDirectory') ?? state),
     isForeground: flags.has('noDaemon'),
     isTest: flags.has('test'),
     isVerbose: flags.has('verbose'),

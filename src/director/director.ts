@@ -9,10 +9,9 @@
  * keep a VIP. Rejected: restarting the worker in place. The supervisor restarts the process; the partner serves
  * meanwhile.
  */
-import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { err, type Milliseconds, ok, type Result, unreachable } from '../base/index.ts';
-import type { Gateway, PortError, Settings } from '../model/index.ts';
+import type { Gateway, Settings } from '../model/index.ts';
 import {
   BootClock,
   observeGateways,
@@ -23,39 +22,36 @@ import {
   ProcessSpawner,
   type Spawner,
 } from '../ports/index.ts';
+import { type AuditEntry, AuditLog } from './audit-log.ts';
 import { type ChosenPlane, choosePlane } from './data-plane.ts';
+import { type EventKind, EventLog } from './event-log.ts';
+import type { DirectorFace, OpenApi } from './face.ts';
 import { type HookCommands, Hooks } from './hooks.ts';
-import { type Judged, judge } from './judge.ts';
+import type { Judged } from './judge.ts';
 import { releaseVips } from './kernel.ts';
 import { Ledger } from './ledger.ts';
 import { noteLines, startLine, terminationLine } from './log.ts';
 import type { PulseOptions } from './main-thread.ts';
 import type { FromWorker } from './messages.ts';
 import { type MetricFacts, metricFacts } from './metric-facts.ts';
+import { noteEvent } from './note-events.ts';
 import { Orders } from './orders.ts';
 import { tooTight } from './plan.ts';
 import { PulseThread } from './pulse-thread.ts';
 import { Recorder } from './recorder.ts';
 import { claim, leave, type RunDirectory } from './run-directory.ts';
+import { RunningConfiguration } from './running-configuration.ts';
 import { portErrorText, refusedText, repairedText, systemErrorText } from './sentences.ts';
-import { type ReloadOutcome, servicesRoutes } from './services-api.ts';
 import { ServicesMemory } from './services-memory.ts';
 import { ServicesRunner } from './services-runner.ts';
 import type { StatusFrame } from './status.ts';
 import { StatusBoard } from './status-board.ts';
-import { serveStatus } from './status-server.ts';
 import { Supervisor } from './supervisor.ts';
 import type { Terminal } from './terminal.ts';
 
-/** What a reload replaces. */
-type Configuration = Pick<Judged, 'settings' | 'plan'>;
-type Reload = Pick<Judged, 'settings' | 'plan' | 'warnings'> & {
-  readonly settle: (outcome: ReloadOutcome) => void;
-};
-
 /** What exists only while we live. */
 type Living = {
-  readonly server: Server;
+  readonly api: OpenApi;
   readonly spawner: Spawner;
   readonly hooks: Hooks;
   readonly services: ServicesRunner;
@@ -79,10 +75,9 @@ export class Director {
   readonly #recorder: Recorder;
   readonly #startedAtWallMs = Date.now();
   readonly #ledger = new Ledger(this.#startedAtWallMs);
-  #current: Configuration;
-  /** Reloads that the worker has not answered, oldest first. */
-  readonly #reloads: Reload[] = [];
-  #warnings: readonly string[];
+  readonly #current: RunningConfiguration;
+  readonly #events: EventLog;
+  readonly #audit: AuditLog;
   #thread: PulseThread | undefined;
   #living: Living | undefined;
   #worstLateMs = 0;
@@ -96,13 +91,28 @@ export class Director {
   #onEnd: (exitCode: number) => void = () => {};
 
   constructor(judged: Judged, directory: RunDirectory, options: PulseOptions, terminal: Terminal) {
-    const { settings, plan, node, warnings } = judged;
+    const { node } = judged;
     this.#options = options;
     this.#terminal = terminal;
-    this.#current = { settings, plan };
     this.#node = node;
     this.#directory = directory;
-    this.#warnings = warnings;
+    this.#current = new RunningConfiguration(judged, {
+      file: options.configFile,
+      post: (plan) => this.#thread?.post({ kind: 'settings', plan }),
+      services: () => this.#living?.services,
+      worstLateMs: () => this.#worstLateMs,
+      isStopping: () => this.#exitCode !== undefined,
+      tell: (lines) => this.#tell(lines, 'config'),
+      onReload: (used) => this.#reloaded(used),
+    });
+    const wallMs = () => Date.now();
+    this.#events = new EventLog({ node, incarnation: this.#startedAtWallMs, wallMs });
+    this.#audit = new AuditLog({
+      directory: options.stateDirectory,
+      wallMs,
+      onEntry: (entry) => this.#audited(entry),
+      onTrouble: (text) => this.#tell([text], 'trouble'),
+    });
     const ask = (): void => this.#thread?.post({ kind: 'report' });
     this.#orders = new Orders(
       (message) => this.#thread?.post(message),
@@ -113,7 +123,7 @@ export class Director {
       node,
       deadtimeMs: () => this.#current.plan.failover.deadtimeMs,
       clocks: () => ({ now: new BootClock().now(), wallMs: Date.now() }),
-      log: (line) => this.#tell([line]),
+      log: (line) => this.#tell([line], 'incident'),
     });
     this.#board = new StatusBoard(new BootClock(), () => this.#frame(), ask);
   }
@@ -158,7 +168,7 @@ export class Director {
   #describe(): number {
     this.#thread?.post({ kind: 'stop' });
     const { settings, plan } = this.#current;
-    this.#tell(this.#warnings);
+    this.#tell(this.#current.warnings);
     this.#tell([
       `${settings.file} can be run: would start as ${this.#node === 'primary' ? 'MASTER' : 'BACKUP'}`,
       ...plan.vips.map(({ address, device }) => `would raise ${address} on ${device} when active`),
@@ -171,20 +181,20 @@ export class Director {
     const notifier = openNotifier(process.env, process.pid);
     if (!notifier.ok) return err(portErrorText(notifier.error));
     const spawner = new ProcessSpawner();
-    const server = await this.#moveIn();
-    if (!server.ok) {
+    const api = await this.#moveIn();
+    if (!api.ok) {
       spawner.close();
-      return server;
+      return api;
     }
     const plane = await this.#openPlane(spawner); // nftables keeps its script in the run directory
     if (!plane.ok) {
-      server.value.close();
+      api.value.close();
       leave(this.#directory);
       spawner.close();
       return plane;
     }
     this.#living = {
-      server: server.value,
+      api: api.value,
       spawner,
       services: this.#makeServices(spawner, plane.value),
       hooks: new Hooks(spawner, hookCommands(this.#current.settings), this.#terminal.log),
@@ -199,12 +209,12 @@ export class Director {
   }
 
   /** Claims the run directory and listens there. */
-  async #moveIn(): Promise<Result<Server, string>> {
+  async #moveIn(): Promise<Result<OpenApi, string>> {
     let isOurs = false;
     try {
       claim(this.#directory);
       isOurs = true;
-      return ok(await this.#serve());
+      return ok(await this.#options.api.open(this.#face(), this.#directory));
     } catch (error) {
       if (isOurs) leave(this.#directory);
       return err(`run directory ${this.#directory.path}: ${systemErrorText(error)}`);
@@ -218,14 +228,23 @@ export class Director {
     return plane.ok ? plane : err(`${settings.file}: ${plane.error}`);
   }
 
-  #serve(): Promise<Server> {
-    const routes = servicesRoutes(
-      () => this.#living?.services,
-      (isDryRun) => (isDryRun ? this.#preview() : this.#reload()),
-      new BootClock(),
-    );
-    const all = new Map([...routes, ...this.#orders.routes]);
-    return serveStatus(this.#directory.socket, () => this.#board.freshDocument(), all);
+  /** What the API may ask of us. */
+  #face(): DirectorFace {
+    return {
+      node: this.#node,
+      configFile: this.#options.configFile,
+      stateDirectory: this.#options.stateDirectory,
+      runDirectory: this.#directory.path,
+      configuration: this.#current,
+      events: this.#events,
+      audit: this.#audit,
+      orders: this.#orders,
+      clock: new BootClock(),
+      status: () => this.#board.freshDocument(),
+      services: () => this.#living?.services,
+      metrics: () => this.#metricFacts(),
+      tell: (lines, kind) => this.#tell(lines, kind),
+    };
   }
 
   #makeServices(spawner: Spawner, plane: ChosenPlane): ServicesRunner {
@@ -235,11 +254,14 @@ export class Director {
       spawner,
       plane,
       memory: new ServicesMemory(this.#directory.path, logs.lvsd),
-      log: (ident, line) => logs[ident](line),
+      log: (ident, line, about) => {
+        logs[ident](line);
+        if (about !== undefined) this.#events.add({ ...about, text: line });
+      },
       isVerbose: this.#options.isVerbose,
       ledger: this.#ledger,
       onFailed: (why) => {
-        this.#tell([`the virtual services have failed (hard_shutdown = 1): ${why}`]);
+        this.#tell([`the virtual services have failed (hard_shutdown = 1): ${why}`], 'service');
         this.#thread?.post({ kind: 'services-failed' });
       },
     });
@@ -248,10 +270,11 @@ export class Director {
   #begin(): void {
     process.on('SIGTERM', () => this.#terminate('SIGTERM'));
     process.on('SIGINT', () => this.#terminate('SIGINT'));
-    process.on('SIGHUP', () => void this.#reload());
+    process.on('SIGHUP', () => void this.#current.reload());
     process.on('uncaughtException', (error) => this.#fail(error));
     process.on('unhandledRejection', (error) => this.#fail(error));
-    this.#tell([startLine(this.#node), ...this.#warnings]);
+    this.#tell([startLine(this.#node)], 'start');
+    this.#tell(this.#current.warnings, 'config');
     if (this.#schedulingRefusal !== undefined) {
       const risk = 'under load heartbeats may leave late';
       this.#tell([`no real-time scheduling, ${risk}: ${this.#schedulingRefusal}`]);
@@ -282,10 +305,10 @@ export class Director {
         this.#living?.hooks.run(message.hook);
         return;
       case 'trouble':
-        this.#tell([message.text]);
+        this.#tell([message.text], 'trouble');
         return;
       case 'repaired':
-        this.#tell([repairedText(message.vips)]);
+        this.#tell([repairedText(message.vips)], 'drift');
         return;
       case 'recorded':
         this.#recorder.add(message.records);
@@ -294,7 +317,7 @@ export class Director {
         this.#orders.ordered(message);
         return;
       case 'reloaded':
-        this.#reloaded(message.refusal);
+        this.#current.answered(message.refusal);
         return;
       case 'snapshot':
         this.#board.keepSnapshot(message.snapshot);
@@ -319,45 +342,10 @@ export class Director {
     if (isRepeated) return; // the slow refresh, proved again
     const { monitorLinks: monitorsLinks } = this.#current.settings;
     const context = { node: this.#node, isVerbose: this.#options.isVerbose, monitorsLinks };
-    this.#tell(noteLines(message.note, context, message.suppressed));
-  }
-
-  /** HUP. The whole new file is judged as at a start; one that could not be started with changes nothing. */
-  #reload(): Promise<ReloadOutcome> {
-    if (this.#exitCode !== undefined) return Promise.resolve(err(['the director is stopping']));
-    const next = this.#judgeReload();
-    if (!next.ok) {
-      this.#ledger.reloaded(false, Date.now());
-      this.#tell([...next.error, 'reload refused: the running configuration stays']);
-      return Promise.resolve(next);
+    for (const line of noteLines(message.note, context, message.suppressed)) {
+      this.#terminal.log(line);
+      this.#events.add(noteEvent(message.note, line));
     }
-    this.#tell(next.value.warnings);
-    return new Promise((settle) => {
-      this.#reloads.push({ ...next.value, settle });
-      this.#thread?.post({ kind: 'settings', plan: next.value.plan });
-    });
-  }
-
-  /** What a reload would do; nothing is touched. */
-  async #preview(): Promise<ReloadOutcome> {
-    const next = this.#judgeReload();
-    if (!next.ok) return next;
-    return ok(this.#living?.services.preview(next.value.settings) ?? []);
-  }
-
-  #judgeReload(): Result<Omit<Reload, 'settle'>, readonly string[]> {
-    const judged = judge(this.#options.configFile);
-    if (!judged.ok) return judged;
-    const { node, plan, settings, warnings } = judged.value;
-    if (node !== this.#node) {
-      return err([`${settings.file}: this machine would be the ${node}: that needs a restart`]);
-    }
-    const complaint = tooTight(plan.failover, this.#worstLateMs);
-    if (complaint !== undefined) return err([`${settings.file}: ${complaint}`]);
-    if (settings.dataPlane !== this.#current.settings.dataPlane) {
-      return err([`${settings.file}: dataplane = ${settings.dataPlane}: that needs a restart`]);
-    }
-    return ok({ settings, plan, warnings });
   }
 
   /** Routes come and go; whom we ask follows them. */
@@ -369,28 +357,22 @@ export class Director {
     this.#thread?.post({ kind: 'gateways', gateways: observed.value });
   }
 
-  #reloaded(refusal: PortError | undefined): void {
-    const next = this.#reloads.shift();
-    if (next === undefined) return;
-    this.#ledger.reloaded(refusal === undefined, Date.now());
-    if (refusal !== undefined) {
-      this.#tell([refusedText(refusal), 'reload refused: the running configuration stays']);
-      next.settle(err([refusedText(refusal)]));
-      return;
+  #reloaded(used: Settings | undefined): void {
+    this.#ledger.reloaded(used !== undefined, Date.now());
+    if (used !== undefined && this.#living !== undefined) {
+      this.#living.hooks.commands = hookCommands(used);
     }
-    const { settings, plan } = next;
-    const changes = this.#living?.services.preview(settings) ?? [];
-    this.#current = { settings, plan };
-    this.#warnings = next.warnings;
-    if (this.#living !== undefined) this.#living.hooks.commands = hookCommands(settings);
-    this.#living?.services.reload(settings);
-    next.settle(ok(changes));
-    this.#tell([`rereading configuration file: done (serial_no ${settings.serialNo})`]);
+  }
+
+  #audited({ who, from, action, result, detail }: AuditEntry): void {
+    const text = `audit: ${who} over ${from}: ${action}: ${result}: ${detail}`;
+    this.#terminal.log(text);
+    this.#events.add({ kind: 'audit', text, reason: result, who });
   }
 
   #terminate(signal: keyof typeof SIGNAL_NUMBERS): void {
     if (this.#exitCode !== undefined) return;
-    this.#tell([terminationLine(SIGNAL_NUMBERS[signal])]);
+    this.#tell([terminationLine(SIGNAL_NUMBERS[signal])], 'stop');
     this.#stop(0);
   }
 
@@ -437,8 +419,7 @@ export class Director {
     this.#orders.close();
     this.#recorder.close();
     void living.services.stop({ isClean: false });
-    living.server.close();
-    living.server.closeAllConnections();
+    living.api.close();
     living.spawner.close();
     living.supervisor.close();
     leave(this.#directory);
@@ -446,10 +427,10 @@ export class Director {
   }
 
   /** For metrics, as of the worker's last word; undefined before the first. */
-  metricFacts(): MetricFacts | undefined {
+  #metricFacts(): MetricFacts | undefined {
     const { snapshot } = this.#board;
     if (snapshot === undefined) return undefined;
-    const rest = { wallMs: Date.now(), configWarnings: this.#warnings.length };
+    const rest = { wallMs: Date.now(), configWarnings: this.#current.warnings.length };
     return metricFacts(snapshot, this.#current.plan, this.#ledger.totals, rest);
   }
 
@@ -467,13 +448,20 @@ export class Director {
     };
   }
 
-  #tell(lines: readonly string[]): void {
-    for (const line of lines) this.#terminal.log(line);
+  /** To the log; with a kind to the readers of events, too. */
+  #tell(lines: readonly string[], kind?: EventKind): void {
+    for (const line of lines) {
+      this.#terminal.log(line);
+      if (kind !== undefined) this.#events.add({ kind, text: line });
+    }
   }
 }
 
 /** Said once, at the start. */
-function authenticationLines({ settings, plan }: Configuration): readonly string[] {
+function authenticationLines({
+  settings,
+  plan,
+}: Pick<Judged, 'settings' | 'plan'>): readonly string[] {
   const isAlone = plan.failover.paths.length === 0;
   if (isAlone || (plan.failover.extended?.keys.length ?? 0) > 0) return [];
   const cure = settings.dialect === 'legacy' ? 'dialect = legacy' : 'no heartbeat_key_file';

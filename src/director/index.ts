@@ -1,4 +1,14 @@
 /** The director process and what others may ask of it. */
+export {
+  AUDIT_RESULTS,
+  type AuditEntry,
+  AuditLog,
+  brokenLink,
+  type NewAuditEntry,
+} from './audit-log.ts';
+export { EVENT_KINDS, type EventKind, EventLog, type EventRecord } from './event-log.ts';
+export type { Api, DirectorFace, OpenApi, Refusal, ServicesFace } from './face.ts';
+export { type IncidentRow, listIncidents, readIncident } from './incidents.ts';
 export { heldVips, observeKernel } from './kernel.ts';
 export {
   type CheckKind,
@@ -26,9 +36,17 @@ export { ORDERS, type OrderReport } from './orders.ts';
 export { longestLeaseMs } from './plan.ts';
 export {
   DEFAULT_RUN_DIRECTORY,
+  DEFAULT_STATE_DIRECTORY,
   type RunDirectory,
   readPid,
   runDirectory,
 } from './run-directory.ts';
-export type { ServicesDocument } from './services-document.ts';
-export { LEVELS, type StatusDocument, type Verdict } from './status.ts';
+export type { ReloadOutcome } from './running-configuration.ts';
+export { portErrorText, systemErrorText } from './sentences.ts';
+export {
+  type ServerDocument,
+  type ServiceRowDocument,
+  type ServicesDocument,
+  servicesDocument,
+} from './services-document.ts';
+export { LEVELS, type StatusDocument, type Verdict, type VipStatus } from './status.ts';

@@ -6,6 +6,7 @@
  * Whatever can be refused is refused in the first two, in one sentence.
  */
 import { Director } from './director.ts';
+import type { Api } from './face.ts';
 import { judge } from './judge.ts';
 import { isHeld, readPid, runDirectory } from './run-directory.ts';
 import { detach, detachedChild, foreground } from './terminal.ts';
@@ -14,19 +15,23 @@ import { startWarm } from './warm-start.ts';
 export type PulseOptions = {
   readonly configFile: string;
   readonly runDirectory: string;
+  /** Audit and history, which outlive this life. */
+  readonly stateDirectory: string;
   /** -n: stay in the foreground and log to standard error. */
   readonly isForeground: boolean;
   /** --test-start: everything is judged, nothing is touched. */
   readonly isTest: boolean;
   readonly isVerbose: boolean;
   readonly isForcedActive: boolean;
+  /** What answers to those who ask this director. */
+  readonly api: Api;
 };
 
 /** Runs pulse to its end; gives the exit code: 0 after a clean stop, else 1. */
 export async function runPulse(options: PulseOptions): Promise<number> {
   const parent = detachedChild(process.env);
   if (parent === undefined && !options.isTest) {
-    await startWarm();
+    await startWarm(options.api);
     if (!options.isForeground) return detach();
   }
   const terminal = parent ?? foreground();

@@ -1,17 +1,25 @@
 /**
  * Orders of an operator: takeover, resign, maintenance. One at a time, each followed until what it was meant for is true.
  *
- *   POST /v1/role { order, forMs? }   409 with the reason when it would leave no owner; else what has happened so far
- *   GET  /v1/role                     the last order: its steps, each with its milliseconds, and whether it is done
+ * An order is refused with the reason when it would leave no owner; else whoever gave it hears what has happened so far,
+ * and asks again for the rest: its steps, each with its milliseconds, and whether it is done.
  *
  * A takeover is done when the witnesses believe it, a resignation when the partner says that it is active. Rejected: an
  * answer that waits for the end. Whoever asks may go away, and the socket drops whoever is silent for two seconds.
  */
-import { elapsedMs, type Instant, type IpAddress, type Milliseconds } from '../base/index.ts';
+import {
+  elapsedMs,
+  err,
+  type Instant,
+  type IpAddress,
+  type Milliseconds,
+  ok,
+  type Result,
+} from '../base/index.ts';
 import type { Note, OperatorOrder } from '../core/index.ts';
+import type { Refusal } from './face.ts';
 import type { FromWorker, PulseSnapshot, ToWorker } from './messages.ts';
 import type { PulsePlan } from './plan.ts';
-import type { Answer, Route, Routes } from './status-server.ts';
 
 export const ORDERS = ['takeover', 'resign', 'maintenance-on', 'maintenance-off'] as const;
 
@@ -21,6 +29,8 @@ export type OrderReport = {
   /** What happened, and how long after the order. */
   readonly steps: readonly { readonly text: string; readonly afterMs: Milliseconds }[];
 };
+
+export type OrderAnswer = Result<OrderReport, Refusal>;
 
 const LIMIT_MS: Milliseconds = 10_000;
 const LOOK_MS: Milliseconds = 20;
@@ -40,7 +50,7 @@ export class Orders {
   readonly #post: (message: ToWorker) => void;
   readonly #plan: () => PulsePlan;
   #waiting:
-    | { readonly order: OperatorOrder; readonly settle: (answer: Answer) => void }
+    | { readonly order: OperatorOrder; readonly settle: (answer: OrderAnswer) => void }
     | undefined;
   #work: Work | undefined;
 
@@ -49,18 +59,13 @@ export class Orders {
     this.#plan = plan;
   }
 
-  get routes(): Routes {
-    const route: Route = { POST: (body) => this.#take(body), GET: async () => this.#report() };
-    return new Map([['/v1/role', route]]);
-  }
-
   /** The worker has carried it out, or refused. */
   ordered({ at, isActive, refusal }: Extract<FromWorker, { kind: 'ordered' }>): void {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     this.#waiting = undefined;
     if (refusal !== undefined) {
-      waiting.settle({ code: 409, body: { title: refusal, status: 409 } });
+      waiting.settle(err({ reason: 'refused', text: refusal }));
       return;
     }
     this.#work = {
@@ -78,7 +83,7 @@ export class Orders {
     const isAtOnce =
       waiting.order === 'maintenance-off' || (waiting.order !== 'takeover' && !isActive);
     if (isAtOnce) this.#end('done', `${waiting.order}: this director is not active, nothing moves`);
-    waiting.settle(this.#report());
+    waiting.settle(this.last());
   }
 
   noted(note: Note, at: Instant): void {
@@ -122,29 +127,25 @@ export class Orders {
     for (const timer of this.#work?.timers ?? []) clearTimeout(timer);
   }
 
-  #take(body: unknown): Promise<Answer> {
-    const [word, forMs] = [fieldOf(body, 'order'), fieldOf(body, 'forMs')];
-    const order = ORDERS.find((known) => known === word);
-    if (order === undefined) return problem(400, `an order is wanted: ${ORDERS.join(', ')}`);
-    const isTime = typeof forMs === 'number' && forMs >= 1 && forMs <= LONGEST_MS;
-    if (forMs !== undefined && !(isTime && order === 'resign')) {
-      return problem(400, 'forMs belongs to resign: milliseconds, at most a day');
+  /** Settles when the worker has heard it, with what has happened so far. `forMs` belongs to resign. */
+  give(order: OperatorOrder, forMs?: Milliseconds): Promise<OrderAnswer> {
+    if (forMs !== undefined && (order !== 'resign' || forMs < 1 || forMs > LONGEST_MS)) {
+      return refuse('bad-request', 'forMs belongs to resign: milliseconds, at most a day');
     }
     if (this.#waiting !== undefined || this.#work?.state === 'working') {
-      return problem(409, 'another order is being carried out');
+      return refuse('busy', 'another order is being carried out');
     }
     return new Promise((settle) => {
       this.#waiting = { order, settle };
-      this.#post({ kind: 'order', order, ...(isTime && { forMs }) });
+      this.#post({ kind: 'order', order, ...(forMs !== undefined && { forMs }) });
     });
   }
 
-  #report(): Answer {
-    if (this.#work === undefined)
-      return { code: 404, body: { title: 'no order yet', status: 404 } };
+  /** The last order and what has come of it. */
+  last(): OrderAnswer {
+    if (this.#work === undefined) return err({ reason: 'no-order', text: 'no order yet' });
     const { order, state, steps } = this.#work;
-    const report: OrderReport = { order, state, steps };
-    return { code: 200, body: report };
+    return ok({ order, state, steps });
   }
 
   #end(state: 'done' | 'failed', text: string | undefined, at?: Instant): void {
@@ -158,12 +159,6 @@ export class Orders {
   }
 }
 
-async function problem(code: number, title: string): Promise<Answer> {
-  return { code, body: { title, status: code } };
-}
-
-function fieldOf(body: unknown, name: string): unknown {
-  return typeof body === 'object' && body !== null
-    ? new Map(Object.entries(body)).get(name)
-    : undefined;
+async function refuse(reason: Refusal['reason'], text: string): Promise<OrderAnswer> {
+  return err({ reason, text });
 }

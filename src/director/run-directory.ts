@@ -1,5 +1,5 @@
 /**
- * The run directory: the only place where a director writes. It holds `pulse.pid` and the status socket.
+ * The run directory: what lives as long as a director, its `pulse.pid` and its sockets.
  *
  * A second instance is recognised by connecting to the socket: the kernel answers for a process that lives, even a
  * frozen one, and refuses for one that is gone, whatever number the pid file carries. Rejected: believing the pid
@@ -11,16 +11,32 @@ import { dirname, join } from 'node:path';
 import type { Milliseconds } from '../base/index.ts';
 
 export const DEFAULT_RUN_DIRECTORY = '/run/piranha';
+/** Holds what outlives a life: the audit log and the history of configurations. */
+export const DEFAULT_STATE_DIRECTORY = '/var/lib/piranha';
 const CONNECT_LIMIT_MS: Milliseconds = 1000;
 
 export type RunDirectory = {
   readonly path: string;
   readonly pidFile: string;
+  /** Everything may be asked here, by those whom the file's mode lets in. */
   readonly socket: string;
+  /** Questions only, by everybody. */
+  readonly readSocket: string;
+  /** What the partner asks, brought by the courier. */
+  readonly courierSocket: string;
+  /** The courier's: who connects here speaks to the partner's director. */
+  readonly partnerSocket: string;
 };
 
 export function runDirectory(path: string): RunDirectory {
-  return { path, pidFile: join(path, 'pulse.pid'), socket: join(path, 'pulse.sock') };
+  return {
+    path,
+    pidFile: join(path, 'pulse.pid'),
+    socket: join(path, 'pulse.sock'),
+    readSocket: join(path, 'read.sock'),
+    courierSocket: join(path, 'courier.sock'),
+    partnerSocket: join(path, 'partner.sock'),
+  };
 }
 
 /** The number in the pid file; undefined when there is none or it is no number. */
@@ -53,7 +69,7 @@ export function isHeld(directory: RunDirectory): Promise<boolean> {
 /** Makes the directory ours. Call only after `isHeld` said no. Throws what the file system says. */
 export function claim(directory: RunDirectory): void {
   makeDirectory(directory.path);
-  rmSync(directory.socket, { force: true });
+  for (const socket of ownSockets(directory)) rmSync(socket, { force: true });
   writeFileSync(directory.pidFile, `${process.pid}\n`, { mode: 0o644 });
 }
 
@@ -67,7 +83,11 @@ function makeDirectory(path: string): void {
 /** Leaves nothing behind but the directory. Throws what the file system says. */
 export function leave(directory: RunDirectory): void {
   rmSync(directory.pidFile, { force: true });
-  rmSync(directory.socket, { force: true });
+  for (const socket of ownSockets(directory)) rmSync(socket, { force: true });
+}
+
+function ownSockets({ socket, readSocket, courierSocket }: RunDirectory): readonly string[] {
+  return [socket, readSocket, courierSocket];
 }
 
 function isMissing(error: unknown): boolean {

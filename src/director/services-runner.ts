@@ -16,6 +16,8 @@ import {
   LoadRunner,
   openPinger,
   type ProbeContext,
+  type ProbeOutcome,
+  probeOnce,
   proberOf,
 } from '../checks/index.ts';
 import {
@@ -33,6 +35,7 @@ import type { ChosenPlane } from './data-plane.ts';
 import { Hooks } from './hooks.ts';
 import { IpvsDuties } from './ipvs-duties.ts';
 import type { Ledger } from './ledger.ts';
+import { type About, aboutServices } from './note-events.ts';
 import { portErrorText } from './sentences.ts';
 import {
   driftText,
@@ -51,7 +54,8 @@ export type ServicesPorts = {
   readonly spawner: Spawner;
   readonly plane: ChosenPlane;
   readonly memory: ServicesMemory;
-  readonly log: (ident: Ident, line: string) => void;
+  /** `about`: the line is worth a record of the event log. */
+  readonly log: (ident: Ident, line: string, about?: About) => void;
   readonly isVerbose: boolean;
   readonly ledger: Ledger;
   /** hard_shutdown = 1: the virtual services have failed as a whole, and why. */
@@ -68,6 +72,7 @@ export class ServicesRunner {
   readonly #loads: LoadRunner;
   readonly #duties: IpvsDuties | undefined;
   readonly #pinger: ReturnType<typeof openPinger>;
+  readonly #context: ProbeContext;
   readonly #serving = new Set<string>();
   #keeper: TableKeeper | undefined;
   #state: ServicesState = initialServices();
@@ -80,13 +85,13 @@ export class ServicesRunner {
     const lvsd = (line: string): void => ports.log('lvsd', line);
     this.#hooks = new Hooks(spawner, {}, lvsd);
     this.#pinger = openPinger();
-    const context: ProbeContext = {
+    this.#context = {
       spawner,
       ...(this.#pinger.ok && { pinger: this.#pinger.value }),
     };
     this.#checks = new CheckRunner({
       now: () => clock.now(),
-      proberOf: (check) => proberOf(check, context),
+      proberOf: (check) => proberOf(check, this.#context),
       onVerdicts: (verdicts) => this.#feed({ kind: 'verdicts', now: clock.now(), verdicts }),
       onProbe: ({ procedure }, verdict, ms) => ports.ledger.probed(procedure.kind, verdict, ms),
     });
@@ -133,7 +138,7 @@ export class ServicesRunner {
           onRefused: (refusals) => this.#refused(refusals),
           onDrift: (repairs) => {
             this.#ports.ledger.table('repaired', repairs.length);
-            this.#lvsd(driftText(repairs, this.#state.plan));
+            this.#lvsd(driftText(repairs, this.#state.plan), { kind: 'drift' });
           },
           onTrouble: (error) =>
             this.#lvsd(
@@ -173,6 +178,21 @@ export class ServicesRunner {
     const input = { kind: 'override', now: this.#ports.clock.now(), target } as const;
     this.#feed(override === undefined ? input : { ...input, override });
     return true;
+  }
+
+  /**
+   * One probe of every check that this server has, now; its health does not change by it. Undefined: there is no such
+   * server. `service` and `server` are names as the table shows them.
+   */
+  probeNow(service: string, server: string): Promise<ProbeOutcome> | undefined {
+    const { plan } = this.#state;
+    const found = [...plan.services.values()].find(({ name }) => name === service);
+    const planned = found?.servers.find(({ names }) => names.some((name) => name === server));
+    if (planned === undefined) return undefined;
+    const checks = planned.checks.flatMap((key) => plan.checks.get(key) ?? []);
+    return Promise.all(
+      checks.map((check) => probeOnce(check, proberOf(check, this.#context))),
+    ).then(worstOf);
   }
 
   /** Settles when the kernel has been told the newest wish and no hook runs. */
@@ -267,11 +287,12 @@ export class ServicesRunner {
       }
     }
     const { isVerbose } = this.#ports;
-    this.#logAll(servicesNoteLines(note, this.#state.plan, { wasServing, isVerbose }));
+    const lines = servicesNoteLines(note, this.#state.plan, { wasServing, isVerbose });
+    this.#logAll(lines, aboutServices(note));
   }
 
-  #logAll(lines: readonly LogLine[]): void {
-    for (const { ident, text } of lines) this.#ports.log(ident, text);
+  #logAll(lines: readonly LogLine[], about?: About): void {
+    for (const { ident, text } of lines) this.#ports.log(ident, text, about);
   }
 
   #refused(refusals: readonly Refusal[]): void {
@@ -279,7 +300,7 @@ export class ServicesRunner {
     ledger.table('refused', refusals.length);
     for (const { operation, error } of refusals) {
       const text = refusalText(operation, error, this.#state.plan);
-      this.#lvsd(text);
+      this.#lvsd(text, { kind: 'trouble' });
       this.#feed({ kind: 'refused', now: clock.now(), text });
     }
   }
@@ -303,9 +324,16 @@ export class ServicesRunner {
     }, waitMs);
   }
 
-  #lvsd(text: string): void {
-    this.#ports.log('lvsd', text);
+  #lvsd(text: string, about?: About): void {
+    this.#ports.log('lvsd', text, about);
   }
+}
+
+/** A server works when all its checks do. */
+function worstOf(outcomes: readonly ProbeOutcome[]): ProbeOutcome {
+  const failed = outcomes.find(({ verdict }) => !verdict.isUp);
+  const tookMs = Math.max(0, ...outcomes.map((outcome) => outcome.tookMs));
+  return { verdict: failed?.verdict ?? { isUp: true }, tookMs };
 }
 
 /** Our own addresses are nobody's neighbours: what is found is the partner. */

@@ -7,16 +7,17 @@
  * the supervisor nothing happened). Rejected: leaving it to the second start; that may be months away.
  */
 import { flushCompileCache, getCompileCacheDir } from 'node:module';
+import type { Api } from './face.ts';
 
 /** Set for the second start, so that a cache which cannot be written costs one extra start and no loop. */
 const MARK = 'PIRANHA_WARM_START';
 
 /** Before anything is touched. Comes back only when there is nothing to gain. */
-export async function startWarm(): Promise<void> {
+export async function startWarm(api: Pick<Api, 'warm'>): Promise<void> {
   const isSecond = process.env[MARK] !== undefined;
   delete process.env[MARK];
   if (isSecond || getCompileCacheDir() === undefined || !hasStrippedTypes()) return;
-  await import('./pulse-worker.ts');
+  await Promise.all([import('./pulse-worker.ts'), api.warm()]);
   flushCompileCache();
   const argv = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   process.execve?.(process.execPath, argv, { ...process.env, [MARK]: '1' });

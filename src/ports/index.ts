@@ -16,6 +16,7 @@ export {
 export { type NftPlane, openNftPlane, type SyncPartner } from './nft-plane.ts';
 export { type Notifier, openNotifier } from './notify.ts';
 export { type Hearing, openPacketSocket, type PacketSocketOptions } from './packet.ts';
+export { type Peer, peerOf, userId, userText } from './peer.ts';
 export { LinuxPoller, openWaker, type Waker, wakerOf, watchReadable } from './poller.ts';
 export { realtimePriority, setRealtime, setThreadName } from './realtime.ts';
 export { ProcessSpawner } from './spawner.ts';

@@ -16,6 +16,7 @@ export const SOCK_RAW = 3;
 export const SOL_SOCKET = 1;
 export const SO_PRIORITY = 12;
 export const SO_PEERCRED = 17;
+export const SO_PEERGROUPS = 59;
 export const SO_RCVBUF = 8;
 export const SO_BINDTODEVICE = 25;
 export const SO_SNDBUFFORCE = 32;
