@@ -79,6 +79,7 @@ export const TIERS: readonly Tier[] = [
       ...testFiles('lab/**/*.root.test.ts', 5 * minute),
       ...INCIDENT_NAMES.flatMap(labRuns),
       ...['legacy,auto', 'auto,legacy'].map((pair) => labRun('all', ['--dialect', pair], 1)),
+      ...SERVED.map(([name, ...words]) => labRun(name, ['--dialect', 'auto', ...words], 1)),
     ],
   },
   {
@@ -109,6 +110,16 @@ export const TIERS: readonly Tier[] = [
       },
     ],
   },
+];
+
+/** With clients of a virtual service over the real servers of the lab. */
+const SERVED: readonly (readonly [IncidentName, ...string[]])[] = [
+  ['stop', '--services', 'direct'],
+  ['stop', '--services', 'direct', '--ipv6'],
+  ['stop', '--services', 'nat'],
+  ['crash', '--services', 'direct'],
+  ['freeze', '--services', 'direct'],
+  ['death', '--services', 'nat'],
 ];
 
 function rootIsMissing(): string | undefined {

@@ -92,6 +92,16 @@ test('clients of the VIP are spread over the real servers', async () => {
   assert.match(pulse.log, /nanny: \[ active \] making 198\.51\.100\.11:8081 available \(healthy\)/);
 });
 
+test('what passes is counted by server', async () => {
+  const traffic = () => {
+    const document: {
+      services: { servers: { traffic?: { connections: number } }[] }[];
+    } = JSON.parse(piranha('services', '--json').stdout);
+    return document.services[0]?.servers.map((server) => server.traffic?.connections).join();
+  };
+  await until(() => traffic() === '3,3', 'the counts of the last look');
+});
+
 test('a drained server gets no new connection, through a reload and a restart, until it is let in again', async () => {
   const drained = ['0 quiesced drained', '1 active healthy'];
   assert.deepEqual(piranha('server', 'drain', 'web-1').status, 0);
@@ -155,6 +165,17 @@ test('a flushed ruleset stands again within two seconds, and the log says drift'
   assert.ok(performance.now() - startedAt < 2000);
   await pulse.says('(kernel-drift)');
   assert.deepEqual(await fetched(4), { 'web-1': 2, 'web-2': 2 });
+});
+
+test('one rule that somebody adds to the table is gone within two seconds', async () => {
+  const rule = ['ip', 'saddr', '198.51.100.50', 'drop'];
+  assert.equal(run('nft', 'insert', 'rule', 'inet', 'piranha-lvs', 'in', ...rule).status, 0);
+  const startedAt = performance.now();
+  const isWhole = () =>
+    !run('nft', 'list', 'table', 'inet', 'piranha-lvs').stdout.includes(' drop');
+  await until(isWhole, 'the repair');
+  assert.ok(performance.now() - startedAt < 2000);
+  assert.deepEqual(await fetched(2), { 'web-1': 1, 'web-2': 1 });
 });
 
 test('requests that are too long or no JSON are refused, and the daemon lives on', async () => {

@@ -4,12 +4,14 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
 import { ip as address } from '../base/index.ts';
 import type { DestinationRow, ServiceEntry, TableOperation } from '../model/index.ts';
 import { enterNamespace, ip } from './enter-namespace.ts';
 import { type NftPlane, openNftPlane } from './nft-plane.ts';
 import { ProcessSpawner } from './spawner.ts';
+import type { ObservedService } from './types.ts';
 
 const here = enterNamespace();
 const VIP = '10.77.0.100';
@@ -33,7 +35,7 @@ ip('link', 'add', 'eth0', 'type', 'bridge', 'forward_delay', '0', 'mcast_snoopin
 ip('link', 'set', 'eth0', 'up');
 ip('addr', 'add', '10.77.0.11/24', 'dev', 'eth0');
 ip('addr', 'add', 'fd77::11/64', 'dev', 'eth0', 'nodad');
-for (const vip of [`${VIP}/32`, `${VIP6}/128`, '10.77.0.101/32'])
+for (const vip of [`${VIP}/32`, `${VIP6}/128`, '10.77.0.101/32', '10.77.0.103/32'])
   ip('addr', 'add', vip, 'dev', 'eth0', ...(vip.includes(':') ? ['nodad'] : []));
 spawnSync('sh', [
   '-c',
@@ -55,6 +57,8 @@ for (const [host, number] of Object.entries(hosts)) {
   at(host, 'sh', '-c', 'cd /proc/sys/net/ipv4/conf/all; echo 1 >arp_ignore; echo 2 >arp_announce');
   ip('-n', name(host), 'addr', 'add', `${VIP}/32`, 'dev', 'lo');
   ip('-n', name(host), 'addr', 'add', `${VIP6}/128`, 'dev', 'lo', 'nodad');
+  for (const vip of ['10.77.0.101/32', '10.77.0.103/32'])
+    ip('-n', name(host), 'addr', 'add', vip, 'dev', 'lo');
   const serve = `require('net').createServer(s=>{s.on('error',()=>{});s.on('data',()=>s.write('${host}\\n'))}).listen(80,'::')`;
   children.push(spawn('ip', ['netns', 'exec', name(host), process.execPath, '-e', serve]));
 }
@@ -75,6 +79,10 @@ function fetched(vip: string, count: number): Record<string, number> {
       s.setTimeout(1500, () => end('timeout')); s.once('error', (e) => end(e.code)); s.once('data', (b) => end(String(b).trim())); };
     one(${count});`;
   return JSON.parse(at('cl', process.execPath, '-e', program));
+}
+
+function nftText(family: 'netdev' | 'inet'): string {
+  return spawnSync('nft', ['list', 'table', family, 'piranha-lvs'], { encoding: 'utf8' }).stdout;
 }
 
 async function open(): Promise<NftPlane> {
@@ -178,6 +186,127 @@ test('a quiesced server keeps its connection and gets no new one', async () => {
   plane.close();
 });
 
+/** A connection of the client that is held open; `ask` gives the name of the server that answers. */
+function held(vip: string): { ask(): Promise<string>; close(): void } {
+  const program = `
+    const s = require('net').connect(80, '${vip}', () => console.log('up'));
+    s.on('data', (b) => console.log(String(b).trim())); s.on('error', (e) => console.log(e.code));
+    process.stdin.on('data', () => s.write('x'));`;
+  const client = spawn('ip', ['netns', 'exec', name('cl'), process.execPath, '-e', program]);
+  children.push(client);
+  const lines = createInterface({ input: client.stdout })[Symbol.asyncIterator]();
+  let isUp = lines.next();
+  return {
+    async ask() {
+      await isUp;
+      client.stdin.write('x');
+      isUp = lines.next();
+      return String((await isUp).value);
+    },
+    close: () => client.kill('SIGKILL'),
+  };
+}
+
+test('connections and clients that are known stay known when another service comes, and when the devices change', async () => {
+  const plane = await open();
+  const sticky = entry('10.77.0.101', 'rr', 'direct', [1, 1], 60);
+  await use(plane, all(sticky));
+  const stays = held(VIP);
+  const first = await stays.ask();
+  const [kept = ''] = Object.keys(fetched('10.77.0.101', 2));
+  await use(plane, all(entry('10.77.0.102', 'rr', 'direct', [1, 1])));
+  ip('link', 'add', 'more', 'type', 'veth', 'peer', 'name', 'more-peer');
+  ip('link', 'set', 'more', 'up');
+  ip('addr', 'add', '10.78.0.1/24', 'dev', 'more');
+  assert.ok((await plane.observe()).ok);
+  assert.match(nftText('netdev'), /devices = \{[^}]*"?more"?[^}]*\}|device "more"/);
+  assert.equal(await stays.ask(), first);
+  assert.deepEqual(fetched('10.77.0.101', 3), { [kept]: 3 });
+  ip('link', 'del', 'more');
+  assert.ok((await plane.observe()).ok);
+  assert.equal(await stays.ask(), first);
+  stays.close();
+  await use(plane, [
+    { kind: 'delete-service', key: sticky.service.key },
+    { kind: 'delete-service', key: entry('10.77.0.102', 'rr', 'direct', [1]).service.key },
+  ]);
+  plane.close();
+});
+
+test('one rule that somebody edits is found and put back, and no connection is forgotten', async () => {
+  const plane = await open();
+  await use(plane, []);
+  const stays = held(VIP);
+  const first = await stays.ask();
+  const chain = ['netdev', 'piranha-lvs', 's_tcp_10_77_0_100_80'];
+  const listed = spawnSync('nft', ['-a', 'list', 'chain', ...chain], { encoding: 'utf8' }).stdout;
+  const handle = /numgen .* # handle (\d+)/.exec(listed)?.[1] ?? '';
+  const edited = [...chain, 'handle', handle, 'ether', 'daddr', 'set', '02:00:00:00:00:77'];
+  assert.equal(spawnSync('nft', ['replace', 'rule', ...edited]).status, 0);
+  const found = await plane.observe();
+  assert.ok(found.ok);
+  assert.deepEqual(found.value, [], 'what is not as it was written does not stand');
+  await use(plane, all(DIRECT));
+  assert.doesNotMatch(nftText('netdev'), /00:00:77/);
+  assert.equal(await stays.ask(), first);
+  assert.deepEqual(fetched(VIP, 4), { r1: 3, r2: 1 });
+  stays.close();
+  plane.close();
+});
+
+test('new connections, packets and bytes are counted by server, and the counts outlive a write', async () => {
+  const plane = await open();
+  const fresh = entry('10.77.0.103', 'wrr', 'direct', [3, 1]);
+  await use(plane, all(fresh));
+  fetched('10.77.0.103', 8);
+  await use(plane, all(entry('10.77.0.104', 'rr', 'direct', [1])));
+  const observed = await plane.observe();
+  assert.ok(observed.ok);
+  const counted = observed.value.find(
+    ({ service }) => service.key.kind === 'address' && service.key.address === '10.77.0.103',
+  );
+  assert.deepEqual(
+    counted?.destinations.map(({ counters }) => counters.connections),
+    [6, 2],
+  );
+  assert.equal(counted?.counters.connections, 8);
+  // SYN, ACK, a byte, RST or FIN: at least four packets a connection, of 40 bytes and more.
+  assert.ok((counted?.counters.inPackets ?? 0) >= 32);
+  assert.ok((counted?.counters.inBytes ?? 0) >= 40 * (counted?.counters.inPackets ?? 0));
+  await use(plane, [
+    { kind: 'delete-service', key: fresh.service.key },
+    { kind: 'delete-service', key: entry('10.77.0.104', 'rr', 'direct', [1]).service.key },
+  ]);
+  plane.close();
+});
+
+test('the partner is told of every new connection and its server, until nobody asks for it', async () => {
+  const plane = await open();
+  // r2 plays the partner: it is told of the connections of a service that r1 serves alone.
+  plane.synchronise({ device: 'eth0', addresses: [address('10.77.0.22')] });
+  await use(plane, []);
+  const script = `table netdev t {
+    map told { type ipv4_addr . inet_service : ether_addr; flags dynamic,timeout; timeout 60s; size 100; }
+    chain in {
+      type filter hook ingress device "eth0" priority -600
+      ether saddr 02:50:0a:4d:00:15 update @told { ip saddr . th sport : ether saddr } drop
+    }
+  }`;
+  assert.equal(
+    spawnSync('ip', ['netns', 'exec', name('r2'), 'nft', '-f', '-'], { input: script }).status,
+    0,
+  );
+  fetched(VIP, 4);
+  const told = at('r2', 'nft', 'list', 'map', 'netdev', 't', 'told');
+  assert.equal(told.match(/02:50:0a:4d:00:15/g)?.length, 3, told);
+  at('r2', 'nft', 'delete', 'table', 'netdev', 't');
+
+  plane.synchronise(undefined);
+  await use(plane, []);
+  assert.doesNotMatch(nftText('netdev'), /dup to/);
+  plane.close();
+});
+
 test('persistence: one client stays where it was', async () => {
   const plane = await open();
   await use(plane, [
@@ -196,6 +325,16 @@ test('nat: answers come back through the director', async () => {
   const plane = await open();
   await use(plane, all(entry('10.77.0.101', 'wrr', 'nat', [3, 1])));
   assert.deepEqual(fetched('10.77.0.101', 20), { r1: 15, r2: 5 });
+  const observed = await plane.observe();
+  assert.ok(observed.ok);
+  const isNat = ({ destinations }: ObservedService) =>
+    destinations[0]?.destination.method === 'nat';
+  const counted = observed.value.find(isNat);
+  assert.deepEqual(
+    counted?.destinations.map(({ counters }) => counters.connections),
+    [15, 5],
+  );
+  assert.ok((counted?.counters.inPackets ?? 0) >= 80 && (counted?.counters.outPackets ?? 0) >= 40);
   for (const host of ['r1', 'r2']) ip('-n', name(host), 'route', 'del', '10.77.0.2/32');
   plane.close();
 });
