@@ -28,6 +28,8 @@ export type Argument =
 
 export type Verb = {
   readonly name: string;
+  /** A name of old for it, as a program. */
+  readonly alsoCalled?: string;
   readonly group: Group;
   /** One line for `piranha help`. */
   readonly summary: string;

@@ -2,6 +2,7 @@
  * The verbs of `piranha`, in the order of its help: the one place that knows them. Help, completion, man pages and
  * docs/cli.md are made of this table or held to it. Names of old (`pulse`, `send_arp`) are verbs, too.
  */
+import { CONSOLE, PASSWD } from './options-of-console.ts';
 import { LVSD, NANNY, PULSE, SEND_ARP } from './options-of-programs.ts';
 import {
   CHECK,
@@ -208,6 +209,31 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./pulse.ts')).pulseCommand,
   },
   {
+    name: 'console',
+    group: 'Programs',
+    summary: 'run the web console, or print a link that logs in to it once',
+    usage: '[login-url] [OPTION...]',
+    options: CONSOLE,
+    argument: { kind: 'words', words: ['login-url'] },
+    about:
+      'A process of its own, on port 3636 with TLS, which shows both nodes. Started by root it goes on as ' +
+      'piranha-console. login-url is for root: its link logs in once, within five minutes.',
+    exits: '0 a clean end, 1 it could not start',
+    load: async () => (await import('./console.ts')).consoleCommand,
+  },
+  {
+    name: 'passwd',
+    alsoCalled: 'piranha-passwd',
+    group: 'Programs',
+    summary: 'set a password of the console',
+    usage: '[USER] [OPTION...]',
+    options: PASSWD,
+    about:
+      'USER is piranha unless named. The password is typed, or piped in; it counts at once, and ends the sessions of ' +
+      'before. There is none at installation.',
+    load: async () => (await import('./passwd.ts')).passwdCommand,
+  },
+  {
     name: 'lvsd',
     group: 'Programs',
     summary: 'the virtual services alone, without heartbeats and VIPs',
@@ -279,5 +305,5 @@ export const VERBS: readonly Verb[] = [
 ];
 
 export function findVerb(name: string): Verb | undefined {
-  return VERBS.find((verb) => verb.name === name);
+  return VERBS.find((verb) => verb.name === name || verb.alsoCalled === name);
 }

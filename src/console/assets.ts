@@ -7,6 +7,8 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname, join } from 'node:path';
+import type { ApiRoute } from './pass-on.ts';
+import { isRights } from './rights.ts';
 
 export type Assets = {
   readonly indexHtml: string;
@@ -33,8 +35,7 @@ const TYPES: ReadonlyMap<string, string> = new Map([
 /** Throws what the file system says. */
 export function loadAssets(directory: string): Assets {
   const read = (...names: readonly string[]): Buffer => readFileSync(join(directory, ...names));
-  const manifest: unknown = JSON.parse(read('manifest.json').toString());
-  const forLogin = loginAssetsOf(manifest);
+  const forLogin = new Set(listIn(directory, 'loginAssets').map(String));
   const files = new Map<string, Asset>();
   for (const name of readdirSync(join(directory, 'assets'))) {
     const type = TYPES.get(extname(name));
@@ -53,11 +54,24 @@ export function loadAssets(directory: string): Assets {
   return { indexHtml, loginHtml: read('login.html').toString(), files };
 }
 
-function loginAssetsOf(manifest: unknown): ReadonlySet<string> {
+/** What the director's table listed when this was built. Throws what the file system says. */
+export function loadRoutes(directory: string): readonly ApiRoute[] {
+  return listIn(directory, 'routes').map((row) => {
+    const fields = new Map(Object.entries(Object(row)).map(([name, it]) => [name, String(it)]));
+    const [method = '', path = '', right = ''] = ['method', 'path', 'right'].map((name) =>
+      fields.get(name),
+    );
+    if (!isRights(right)) throw new Error(`manifest.json has no right for ${method} ${path}`);
+    return { method, path, right };
+  });
+}
+
+function listIn(directory: string, name: string): readonly unknown[] {
+  const manifest: unknown = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'));
   const fields = new Map(Object.entries(Object(manifest)));
-  const names = fields.get('loginAssets');
-  if (fields.get('v') !== 1 || !Array.isArray(names)) throw new Error('manifest.json is not ours');
-  return new Set(names.map(String));
+  const list = fields.get(name);
+  if (fields.get('v') !== 1 || !Array.isArray(list)) throw new Error('manifest.json is not ours');
+  return list;
 }
 
 /** Gives an asset, in the shortest form that the browser takes. */

@@ -1,7 +1,7 @@
 /**
  * `node src/console/build.ts OUTDIR`: makes what the console serves and runs, and says whether it is small enough.
  *
- *   OUTDIR/console.mjs        the console's process in one file: TypeScript is not run under --jitless
+ *   OUTDIR/console.mjs        the console's process: TypeScript does not run under --jitless
  *   OUTDIR/index.html, login.html, manifest.json
  *   OUTDIR/assets/NAME-HASH.js and .css, each with its .gz and .br beside it
  *
@@ -15,7 +15,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { Metafile, OutputFile } from 'esbuild';
-import { CONSOLE_ROOT, type Manifest } from './manifest.ts';
+import { CONSOLE_ROOT, type Manifest, stampOf } from './manifest.ts';
 
 const PAGES = 'src/console/pages';
 const PROCESS = 'src/cli/console-process.ts';
@@ -56,7 +56,17 @@ export async function buildConsole(directory: string): Promise<readonly Budget[]
     entryPoints: [PROCESS],
     platform: 'node',
     target: 'node24',
-    outfile: 'console.mjs',
+    splitting: true,
+    entryNames: 'console',
+    chunkNames: 'console-[hash]',
+    outExtension: { '.js': '.mjs' },
+    outdir: '.',
+    // What builds it is no part of it.
+    external: ['./src/console/build.ts'],
+    // Packages of the older kind ask for Node's modules by `require`.
+    banner: {
+      js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
+    },
   });
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(join(directory, 'assets'), { recursive: true });
@@ -69,8 +79,15 @@ export async function buildConsole(directory: string): Promise<readonly Budget[]
     const html = readFileSync(join(CONSOLE_ROOT, PAGES, `${name}.html`), 'utf8');
     writeFileSync(join(directory, `${name}.html`), graph.withHashes(html));
   }
-  const manifest: Manifest = { v: 1, loginAssets: [...graph.firstOf('login')].sort() };
+  const { routeTable } = await import('../api/index.ts');
+  const manifest: Manifest = {
+    v: 1,
+    loginAssets: [...graph.firstOf('login')].sort(),
+    routes: (await routeTable()).map(({ method, path, right }) => ({ method, path, right })),
+  };
   writeFileSync(join(directory, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  const stamp = stampOf(CONSOLE_ROOT);
+  writeFileSync(join(directory, stamp.name), stamp.text);
   return budgets(graph, sizes);
 }
 

@@ -41,12 +41,12 @@ type OwnRoute = { readonly GET?: Handler; readonly POST?: Handler };
 export class Desk {
   readonly access: Access;
   readonly streams: Streams;
-  readonly #options: DeskOptions & { readonly isSecure: boolean };
+  readonly #options: DeskOptions;
   readonly #directors: { readonly local: Director; readonly partner: Director };
   readonly #passOn: PassOn;
   readonly #own: ReadonlyMap<string, OwnRoute>;
 
-  constructor(options: DeskOptions & { readonly isSecure: boolean }) {
+  constructor(options: DeskOptions) {
     this.#options = options;
     this.access = new Access(options.stateDirectory, options.log);
     this.#directors = {
@@ -67,7 +67,7 @@ export class Desk {
 
   async take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      for (const [name, value] of Object.entries(this.#headers())) response.setHeader(name, value);
+      for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
       // Once for all: a body that nobody reads ends the connection with the answer.
       if (hasBody(request) && request.method !== 'POST') response.setHeader('connection', 'close');
       await this.#answer(request, response);
@@ -82,11 +82,6 @@ export class Desk {
           reason: 'no-answer',
         });
     }
-  }
-
-  #headers(): Readonly<Record<string, string>> {
-    if (!this.#options.isSecure) return SECURITY_HEADERS;
-    return { ...SECURITY_HEADERS, 'strict-transport-security': 'max-age=31536000' };
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ApiRoute } from './pass-on.ts';
 
 /** Of the program: the directory that holds src/. */
 export const CONSOLE_ROOT = join(import.meta.dirname, '..', '..');
@@ -13,19 +14,22 @@ export type Manifest = {
   readonly v: 1;
   /** Given to people who have not logged in. */
   readonly loginAssets: readonly string[];
+  /** What of the director's API is passed on, and with which right. */
+  readonly routes: readonly ApiRoute[];
 };
-
-export type BuiltAt = { readonly path: string; readonly isFresh: boolean };
 
 const STAMP = 'sources';
 
-/** `isFresh`: may be served as it is. */
-export function builtAt(root = CONSOLE_ROOT): BuiltAt {
-  const packaged = join(root, 'build', 'console');
-  if (existsSync(join(packaged, 'manifest.json'))) return { path: packaged, isFresh: true };
-  const path = join(root, 'node_modules', '.cache', 'piranha', 'console');
+/** The directory of the built console, built first where that is needed. Throws what esbuild or the file system says. */
+export async function readyBuild(): Promise<string> {
+  const packaged = join(CONSOLE_ROOT, 'build', 'console');
+  if (existsSync(join(packaged, 'manifest.json'))) return packaged;
+  const path = join(CONSOLE_ROOT, 'node_modules', '.cache', 'piranha', 'console');
   const stamp = join(path, STAMP);
-  return { path, isFresh: existsSync(stamp) && readFileSync(stamp, 'utf8') === sourcesStamp(root) };
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sourcesStamp(CONSOLE_ROOT)) return path;
+  const { buildConsole } = await import('./build.ts');
+  await buildConsole(path);
+  return path;
 }
 
 /** The file that says of which sources a build was made, and what it must hold. */

@@ -1,7 +1,10 @@
 /** How the console answers: the headers that every reply carries, problems as application/problem+json, small bodies. */
 import type { ServerResponse } from 'node:http';
 
-/** Nothing from elsewhere, nothing inline, nobody may frame us. */
+/**
+ * Nothing from elsewhere, nothing inline, nobody may frame us. Rejected: Strict-Transport-Security, which a browser applies
+ * to every port of this host, also to what has nothing to do with us.
+ */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -45,7 +48,7 @@ export function problem(
   status: number,
   { title, reason, headers = {} }: { title: string; reason: ProblemReason; headers?: Headers },
 ): void {
-  const body = { type: 'about:blank', title, status, reason };
+  const body = { type: `urn:piranha:problem:${reason}`, title, status, reason };
   send(response, status, {
     type: 'application/problem+json',
     body: `${JSON.stringify(body)}\n`,

@@ -49,7 +49,7 @@ const SWEEP_MS: Milliseconds = 10_000;
 
 /** Rejects with what the system says when it cannot listen. */
 export async function serveConsole(options: ConsoleOptions): Promise<Console> {
-  const desk = new Desk({ ...options, isSecure: options.tls !== undefined });
+  const desk = new Desk(options);
   const http = {
     maxHeaderSize: 16_384,
     headersTimeout: HEADERS_MS,
