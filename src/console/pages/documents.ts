@@ -44,18 +44,22 @@ export type Version = {
 export type Incident = {
   readonly id: string;
   readonly at: string;
-  readonly node: 'primary' | 'backup';
-  readonly roles?: readonly string[];
-  readonly reasons?: readonly string[];
+  readonly node: string;
+  readonly roles: readonly {
+    readonly from: string;
+    readonly to: string;
+    readonly reason: string;
+  }[];
   readonly bytes: number;
 };
 
 export type EventDocument = {
+  /** Absent: the page says it of itself. */
   readonly id?: string;
   readonly at: string;
   readonly node?: string;
   readonly kind: string;
-  readonly text?: string;
+  readonly text: string;
 };
 
 export type CheckRun = {

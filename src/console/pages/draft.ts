@@ -26,9 +26,7 @@ export const verdict = signal<Verdict>({ problems: [] });
 
 const file = computed(() => base.value?.file ?? 'lvs.cf');
 export const draft = computed<Document>(() => parseDocument(text.value, file.value));
-export const isChanged = computed(
-  () => base.value !== undefined && text.value !== base.value.text,
-);
+export const isChanged = computed(() => base.value !== undefined && text.value !== base.value.text);
 
 /** A file that is read in less than this is checked at each key; a longer one when the typing pauses. */
 const AT_ONCE_CHARACTERS = 40_000;

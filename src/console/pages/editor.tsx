@@ -122,7 +122,10 @@ function FieldView(props: { field: Field; state: FieldState; onChange: (value: s
   }
 }
 
-function defaultText(choices: NonNullable<Field['choices']>, byDefault: string | undefined): string {
+function defaultText(
+  choices: NonNullable<Field['choices']>,
+  byDefault: string | undefined,
+): string {
   const words = choices.find(([value]) => value === byDefault)?.[1] ?? byDefault ?? '';
   return `default: ${words}`;
 }
@@ -141,7 +144,10 @@ export function TextSide() {
   const goTo = ({ line, column, length }: Problem): void => {
     const element = area.current;
     if (element === null || line === 0) return;
-    const before = text.value.split('\n').slice(0, line - 1).join('\n');
+    const before = text.value
+      .split('\n')
+      .slice(0, line - 1)
+      .join('\n');
     const start = before.length + (line > 1 ? 1 : 0) + column - 1;
     element.focus();
     element.setSelectionRange(start, start + length);

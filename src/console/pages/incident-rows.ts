@@ -54,11 +54,8 @@ function rowOf(local: Incident | undefined, partner: Incident | undefined): Inci
   };
 }
 
-function wordsOf({ node, roles = [], reasons = [] }: Incident): string {
-  if (roles.length === 0) return reasons.join(', ');
-  const changes = roles.map((role, index) => {
-    const reason = reasons[index];
-    return reason === undefined ? role : `${role} (${reason})`;
-  });
-  return `${node} ${changes.join(', ')}`;
+/** The roles it went through, the reason of the last. */
+function wordsOf({ node, roles }: Incident): string {
+  const last = roles.at(-1);
+  return last === undefined ? '' : `${node} ${last.to} (${last.reason})`;
 }

@@ -4,7 +4,7 @@
  */
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { EventDocument, Incident } from './documents.ts';
+import type { Incident } from './documents.ts';
 import { type IncidentRow, incidentRows } from './incident-rows.ts';
 import { happenings, here, now } from './live.ts';
 import { ask } from './net.ts';
@@ -25,7 +25,6 @@ export function Incidents() {
   const changes = here.value?.changes.length ?? 0;
   // A change of role makes a recording some seconds later; so both are looked at.
   const minute = Math.floor(now.value / 15_000);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: what has happened since is the reason to ask again
   useEffect(() => {
     void load().then((answer) => {
       rows.value = answer.rows;
@@ -90,15 +89,11 @@ function Events() {
         <li key={event.id ?? `${event.at} ${index}`}>
           <time dateTime={event.at}>{whenText(Date.parse(event.at), now.value)}</time>
           <span>{event.node ?? ''}</span>
-          <span>{eventText(event)}</span>
+          <span>{event.text}</span>
         </li>
       ))}
     </ol>
   );
-}
-
-function eventText({ kind, text }: EventDocument): string {
-  return text ?? kind;
 }
 
 function IncidentDialog({ row, onClose }: { row: IncidentRow; onClose: () => void }) {

@@ -9,7 +9,11 @@
  */
 
 /** Lines `from` to `to` (exclusive) of the old text become `lines`. */
-export type Change = { readonly from: number; readonly to: number; readonly lines: readonly string[] };
+export type Change = {
+  readonly from: number;
+  readonly to: number;
+  readonly lines: readonly string[];
+};
 
 /** Cells of the table of common subsequences; above that a middle is replaced whole. */
 const MOST_CELLS = 4_000_000;
@@ -55,7 +59,8 @@ function changesOfMiddle(
     }
     const [fromRow, fromColumn] = [row, column];
     while ((row < a.length || column < b.length) && !(row < a.length && a[row] === b[column])) {
-      const isRemoval = column >= b.length || (row < a.length && at(row + 1, column) >= at(row, column + 1));
+      const isRemoval =
+        column >= b.length || (row < a.length && at(row + 1, column) >= at(row, column + 1));
       if (isRemoval) row++;
       else column++;
     }
@@ -90,7 +95,9 @@ export function mergeTexts(base: string, mine: string, theirs: string): string |
   if (clash) return undefined;
   const fresh = ours.filter((a) => !others.some((b) => isSameChange(a, b)));
   const lines = base.split('\n');
-  for (const { from, to, lines: put } of [...fresh, ...others].toSorted((a, b) => b.from - a.from)) {
+  for (const { from, to, lines: put } of [...fresh, ...others].toSorted(
+    (a, b) => b.from - a.from,
+  )) {
     lines.splice(from, to - from, ...put);
   }
   return lines.join('\n');

@@ -68,8 +68,17 @@ export function changeServices(
   services.value = { ...rest, services: old.services.map((row) => fresh.get(row.key) ?? row) };
 }
 
+/** Newest first, each once: a stream that resumes may tell what was read before. */
 export function addHappening(event: EventDocument): void {
-  happenings.value = [event, ...happenings.value].slice(0, KEPT_HAPPENINGS);
+  const known = happenings.value;
+  if (
+    event.id !== undefined &&
+    known.some(({ id, node }) => id === event.id && node === event.node)
+  )
+    return;
+  happenings.value = [event, ...known]
+    .toSorted((a, b) => b.at.localeCompare(a.at))
+    .slice(0, KEPT_HAPPENINGS);
 }
 
 /** A beat of the stream: so many milliseconds ago the local director answered; null: it never did. */

@@ -16,7 +16,7 @@ const LIMIT_MS = 20_000;
 
 /** Undefined: nobody is logged in. */
 export async function openSession(): Promise<Session | undefined> {
-  const answer = await send<Session>('/session', 'GET', {});
+  const answer = await send<Session>('/api/session', 'GET', {});
   if (!answer.ok) return undefined;
   csrf = answer.value.csrf;
   return answer.value;
@@ -24,7 +24,7 @@ export async function openSession(): Promise<Session | undefined> {
 
 /** `path` as the director's: `/v1/status`. A body makes it a POST. */
 export async function ask<T>(path: string, question: Question = {}): Promise<Result<T, Trouble>> {
-  const prefix = question.side === 'partner' ? '/api/partner' : '/api';
+  const prefix = `/api/${question.side ?? 'local'}`;
   return send<T>(prefix + path, question.body === undefined ? 'GET' : 'POST', question);
 }
 
@@ -33,9 +33,8 @@ export async function askText(
   path: string,
   side: 'local' | 'partner',
 ): Promise<Result<string, Trouble>> {
-  const prefix = side === 'partner' ? '/api/partner' : '/api';
   try {
-    const response = await fetch(prefix + path, { signal: AbortSignal.timeout(LIMIT_MS) });
+    const response = await fetch(`/api/${side}${path}`, { signal: AbortSignal.timeout(LIMIT_MS) });
     if (!response.ok) return err(await troubleOf(response));
     return ok(await response.text());
   } catch {
@@ -56,7 +55,7 @@ async function send<T>(
   const headers: Record<string, string> = { accept: 'application/json' };
   if (body !== undefined) {
     headers['content-type'] = 'application/json';
-    headers['x-csrf-token'] = csrf;
+    headers['piranha-csrf'] = csrf;
   }
   if (ifMatch !== undefined) headers['if-match'] = `"${ifMatch}"`;
   try {
@@ -66,7 +65,7 @@ async function send<T>(
       signal: AbortSignal.timeout(LIMIT_MS),
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
-    if (response.status === 401 && path !== '/session') location.assign('/login');
+    if (response.status === 401 && path !== '/api/session') location.assign('/login');
     if (!response.ok) return err(await troubleOf(response));
     const value: T = await response.json();
     return ok(value);

@@ -77,7 +77,7 @@ export function ServicesTable() {
 }
 
 function Rows({ rows }: { rows: readonly TableRow[] }) {
-  const box = useRef<HTMLDivElement>(null);
+  const box = useRef<HTMLElement>(null);
   const view = useSignal({ scrollTop: 0, height: 600 });
   useLayoutEffect(() => {
     const element = box.current;
@@ -97,7 +97,7 @@ function Rows({ rows }: { rows: readonly TableRow[] }) {
   const [above, below] = [from * ROW_HEIGHT, (rows.length - to) * ROW_HEIGHT];
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <div class="scroll" ref={box} tabIndex={0} role="region" aria-label="Virtual services, list">
+    <section class="scroll" ref={box} tabIndex={0} aria-label="Virtual services, list">
       <table aria-rowcount={rows.length + 1}>
         <thead>
           <tr aria-rowindex={1}>
@@ -148,7 +148,7 @@ function Rows({ rows }: { rows: readonly TableRow[] }) {
           {below > 0 && <Spacer height={below} />}
         </tbody>
       </table>
-    </div>
+    </section>
   );
 }
 

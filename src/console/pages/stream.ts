@@ -10,9 +10,23 @@ import {
   whyNotHere,
   whyNotThere,
 } from './live.ts';
+import { ask } from './net.ts';
 
 type Side = 'local' | 'partner';
 type Told<T> = T & { readonly side: Side; readonly at: number };
+
+/** What had happened before the page was opened, of both nodes. */
+export async function readPast(): Promise<void> {
+  const sides = ['local', 'partner'] as const;
+  const answers = await Promise.all(
+    sides.map((side) =>
+      ask<{ events: readonly EventDocument[] }>('/v1/events/recent?limit=50', { side }),
+    ),
+  );
+  for (const answer of answers) {
+    for (const event of answer.ok ? answer.value.events : []) addHappening(event);
+  }
+}
 
 export function followStream(): void {
   const source = new EventSource('/api/stream');

@@ -19,10 +19,18 @@ export function TimelineView({ timeline }: { timeline: Timeline }) {
         </text>
         <rect class="span active" x={x(0)} y={18} width={x(answersMs) - x(0)} height={20} rx={3} />
         <text class="what active" x={x(0) + 6} y={32}>
-          {leaseMs === undefined ? 'frozen, and answers on' : `lease ${lengthText(leaseMs)}: its kernel answers`}
+          {leaseMs === undefined
+            ? 'frozen, and answers on'
+            : `lease ${lengthText(leaseMs)}: its kernel answers`}
         </text>
         {leaseMs !== undefined && servesMs > leaseMs && (
-          <rect class="span nobody" x={x(leaseMs)} y={18} width={x(servesMs) - x(leaseMs)} height={50} />
+          <rect
+            class="span nobody"
+            x={x(leaseMs)}
+            y={18}
+            width={x(servesMs) - x(leaseMs)}
+            height={50}
+          />
         )}
         <text class="title" x={0} y={62}>
           standby
@@ -31,7 +39,14 @@ export function TimelineView({ timeline }: { timeline: Timeline }) {
         <text class="what standby" x={x(0) + 6} y={62}>
           {`silence, dead time ${lengthText(deadtimeMs)}`}
         </text>
-        <rect class="span active" x={x(servesMs)} y={48} width={x(endMs) - x(servesMs)} height={20} rx={3} />
+        <rect
+          class="span active"
+          x={x(servesMs)}
+          y={48}
+          width={x(endMs) - x(servesMs)}
+          height={20}
+          rx={3}
+        />
         <text class="what active" x={x(servesMs) + 6} y={62}>
           serves
         </text>
@@ -46,11 +61,17 @@ export function TimelineView({ timeline }: { timeline: Timeline }) {
           {leaseMs !== undefined && (
             <Label x={x(leaseMs)} y={122} anchor="end" text={`lease over ${lengthText(leaseMs)}`} />
           )}
-          <Label x={x(servesMs)} y={104} anchor="end" text={`partner serves ${lengthText(servesMs)}`} />
+          <Label
+            x={x(servesMs)}
+            y={104}
+            anchor="end"
+            text={`partner serves ${lengthText(servesMs)}`}
+          />
         </g>
       </svg>
       <figcaption>
-        {sentence} Marks: one each {lengthText(renewalMs)}, when a heartbeat is due and the lease is renewed.
+        {sentence} Marks: one each {lengthText(renewalMs)}, when a heartbeat is due and the lease is
+        renewed.
       </figcaption>
     </figure>
   );
