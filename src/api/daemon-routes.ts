@@ -72,6 +72,18 @@ export const DAEMON_ROUTES: readonly Route[] = [
   }),
   textRoute({
     method: 'GET',
+    path: '/metrics',
+    summary: 'This director and what it serves as Prometheus text; docs/metrics.md names every metric.',
+    right: 'look',
+    type: 'text/plain; version=0.0.4; charset=utf-8',
+    handle: async (face) => {
+      const { metricsText } = await import('./metrics.ts');
+      const text = await metricsText(face);
+      return text === undefined ? err(STARTING) : ok(text);
+    },
+  }),
+  textRoute({
+    method: 'GET',
     path: '/v1/openapi.json',
     summary: 'This API as OpenAPI 3.1.',
     right: 'look',

@@ -46,8 +46,8 @@ async function answer(
     const title = `only ${allow} is possible here`;
     return refusal({ reason: 'wrong-method', title, headers: { allow } });
   }
-  const note = (served: Served, detail: string): void =>
-    audit(face, { route, caller, served, detail });
+  const note = (served: Served, detail: string, reason?: string): void =>
+    audit(face, { route, caller, served, detail, ...(reason !== undefined && { reason }) });
   if (!isAllowed(route, caller)) {
     const served = err({ reason: 'not-allowed', title: whyNot(route, caller) } as const);
     note(served, '');
@@ -62,7 +62,8 @@ async function answer(
   const query = queryOf(search);
   const call = { caller, headers, params: found.params, query, body: body.value };
   const served = await route.serve(face, call);
-  note(served, route.detail(body.value));
+  const { reason }: { readonly reason?: unknown } = body.value;
+  note(served, route.detail(body.value), typeof reason === 'string' ? reason : undefined);
   return served.ok ? response(route, served.value) : refusal(served.error);
 }
 
@@ -102,7 +103,11 @@ async function readBody(route: Route, request: ApiRequest) {
   }
   try {
     const value: unknown = JSON.parse(text.trim() === '' ? '{}' : text);
-    return { ok: true, value } as const;
+    // A list would pass for an object without fields.
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return { ok: true, value } as const;
+    }
+    return err({ reason: 'bad-request', title: 'the body must be a JSON object' } as const);
   } catch {
     return err({ reason: 'bad-request', title: 'the body must be JSON' } as const);
   }
@@ -115,18 +120,21 @@ function audit(
     readonly caller: Caller;
     readonly served: Served;
     readonly detail: string;
+    /** What the caller gave as his reason. */
+    readonly reason?: string;
   },
 ): void {
   const { route, caller, served, detail } = it;
   if (!route.isAudited) return;
   const { who, from } = caller;
+  const reason = it.reason === undefined ? {} : { reason: it.reason };
   const action = `${route.method} ${route.path}`;
   const refused = served.ok ? undefined : served.error;
   const result =
     refused === undefined ? 'done' : refused.reason === 'not-allowed' ? 'denied' : 'refused';
   const why = refused === undefined ? '' : `${refused.reason}: ${refused.title}`;
   const whole = [detail.replaceAll('\n', ' '), why].filter((part) => part !== '').join(' -> ');
-  face.audit.add({ who, from, action, result, detail: whole });
+  face.audit.add({ who, from, action, ...reason, result, detail: whole });
 }
 
 function response(route: Route, served: Extract<Served, { ok: true }>['value']): ApiResponse {

@@ -90,6 +90,7 @@ export const status = v.strictObject({
   sinceMs: v.number(),
   startedAt: at,
   configuration: v.strictObject({ file: v.string(), serialNo: count }),
+  timers: v.strictObject({ keepaliveMs: ms, deadtimeMs: ms }),
   dataPlane: v.exactOptional(v.strictObject({ kind: v.string(), why: v.string() })),
   partner: v.strictObject({
     state: v.picklist(['none', 'heard', 'silent', 'never-heard']),

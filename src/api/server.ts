@@ -57,7 +57,7 @@ export const api: Api = {
     return { close } satisfies OpenApi;
   },
   warm: async () => {
-    await import('./handle.ts');
+    await Promise.all([import('./handle.ts'), import('./metrics.ts')]);
   },
 };
 

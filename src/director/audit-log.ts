@@ -80,7 +80,12 @@ export class AuditLog {
     const uncounted = this.#isFlood(entry, now);
     if (uncounted === undefined) return;
     const more = uncounted > 0 ? `; ${uncounted} more denied attempts before this line` : '';
-    const cut = { ...entry, detail: `${entry.detail.slice(0, LONGEST_DETAIL)}${more}` };
+    const { reason } = entry;
+    const cut = {
+      ...entry,
+      ...(reason !== undefined && { reason: reason.slice(0, LONGEST_DETAIL) }),
+      detail: `${entry.detail.slice(0, LONGEST_DETAIL)}${more}`,
+    };
     const at = new Date(now).toISOString();
     try {
       if (!existsSync(directory)) mkdirSync(directory, { recursive: true, mode: 0o700 });

@@ -8,8 +8,11 @@ export {
 } from './audit-log.ts';
 export { EVENT_KINDS, type EventKind, EventLog, type EventRecord } from './event-log.ts';
 export type { Api, DirectorFace, OpenApi, Refusal, ServicesFace } from './face.ts';
+/** For tests of rooms below this one; nothing of it is loaded by a director. */
+export const imagined = () => import('./imagined-director.ts');
 export { type IncidentRow, listIncidents, readIncident } from './incidents.ts';
 export { heldVips, observeKernel } from './kernel.ts';
+export { readKeys } from './key-file.ts';
 export {
   type CheckKind,
   Ledger,
@@ -33,7 +36,7 @@ export {
 export type { MetricFacts } from './metric-facts.ts';
 export { runNanny } from './nanny.ts';
 export { ORDERS, type OrderReport } from './orders.ts';
-export { longestLeaseMs } from './plan.ts';
+export { decideNode, longestLeaseMs } from './plan.ts';
 export {
   DEFAULT_RUN_DIRECTORY,
   DEFAULT_STATE_DIRECTORY,
