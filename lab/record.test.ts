@@ -127,21 +127,34 @@ test('announcements count from the fault on, by the director that sent them', ()
   assert.deepEqual(record.announcements, { da: 1, db: 1 });
 });
 
+/** Announcements of db, a second apart. */
+function paced(count: number): readonly LabEvent[] {
+  return Array.from({ length: count }, (_, index) => {
+    return ['announcement', 3000 + index * 1000, 'db', 'reply', MACS.db];
+  });
+}
+
 test('more than ten announcements by one director are too many', () => {
-  const frame: LabEvent = ['announcement', 1500, 'db', 'reply', MACS.db];
   const storm = (count: number) =>
-    recordOf({ ...FACTS, events: [...EVENTS, ...new Array<LabEvent>(count).fill(frame)] }).verdict;
-  assert.equal(storm(9).isGood, true);
+    recordOf({ ...FACTS, endAt: 20_000, events: [...EVENTS, ...paced(count)] }).verdict;
+  assert.equal(storm(9).isCalm, true);
   assert.deepEqual([storm(10).isCalm, storm(10).isGood], [false, false]);
 });
 
+test('announcements are spaced: more than four within half a second are too many', () => {
+  const frame: LabEvent = ['announcement', 2900, 'db', 'reply', MACS.db];
+  const storm = (count: number) =>
+    recordOf({ ...FACTS, events: [...EVENTS, ...new Array<LabEvent>(count).fill(frame)] });
+  assert.deepEqual([storm(4).burst, storm(4).verdict.isGood], [4, true]);
+  assert.deepEqual([storm(5).burst, storm(5).verdict.isGood], [5, false]);
+});
+
 test('who is watched for ten minutes may repeat its announcement once a minute, not twice', () => {
-  const frame: LabEvent = ['announcement', 1500, 'db', 'reply', MACS.db];
   const watched = (count: number) =>
     recordOf({
       ...FACTS,
       endAt: FACTS.faultAt + 600_000,
-      events: [...EVENTS, ...new Array<LabEvent>(count).fill(frame)],
+      events: [...EVENTS, ...paced(count)],
     }).verdict.isCalm;
   assert.deepEqual([watched(19), watched(20)], [true, false]);
 });

@@ -44,6 +44,8 @@ export type RunRecord = {
   /** The same, less the deadtime, where db had to wait for it. */
   readonly overDeadtimeMs?: number;
   readonly announcements: Readonly<Record<Director, number>>;
+  /** The most that one director sent within half a second. */
+  readonly burst: number;
   /** Where da was frozen or killed: how long after that its kernel still answered for the VIP. */
   readonly silentAfterMs?: number;
   /** From the last step until one director answered and the router was on it, for good; absent when never. */
@@ -62,7 +64,7 @@ export type Verdict = {
   readonly isOneOwner: boolean;
   /** The router sends to another one than the owner. */
   readonly isStale: boolean;
-  /** No director announced more than ten times, and once a minute where the look-on is longer. */
+  /** No director announced more than ten times (once a minute more in a long look-on), nor more than four at a time. */
   readonly isCalm: boolean;
   /** The VIP never moved. */
   readonly isStill: boolean;
@@ -79,6 +81,9 @@ export type Verdict = {
 const CALM_FRAMES = 10;
 /** An owner repeats its announcement this often for good (`announce_refresh`): not part of an incident. */
 const REFRESH_MS = 60_000;
+/** Spaced: an announcement in both forms, and once more where a rival was heard in the meantime; the next a second on. */
+const BURST_FRAMES = 4;
+const BURST_MS = 500;
 /** From the end of the lease to the next question of the observer, and its scheduling. */
 const ASKING_MS = 10;
 /** Clients and servers are ordinary programs, and so late at worst; a lost packet would show: it is sent again after 200. */
@@ -121,12 +126,14 @@ export function recordOf(facts: RunFacts): RunRecord {
     da: countAnnouncements(within, 'da'),
     db: countAnnouncements(within, 'db'),
   };
+  const burst = Math.max(...DIRECTORS.map((node) => worstBurst(within, node)));
   const silentAfterMs = facts.leaseMs === undefined ? undefined : lastAnswerOfDa(facts, answering);
   const traffic = facts.traffic && trafficOf(facts.traffic, faultAt, endAt);
   const outageMs = round(longestOutage(within, endAt));
   const verdict = judge(facts, {
     answering,
     announcements,
+    burst,
     isServed: traffic === undefined || isServed(facts, traffic, outageMs),
     isStill: owners.length === 1,
     isUninterrupted: within.every((event) => event[0] !== 'probe' || event[2] !== null),
@@ -156,6 +163,7 @@ export function recordOf(facts: RunFacts): RunRecord {
       ...(!facts.isHandover && { overDeadtimeMs: round(takeoverMs - facts.deadtimeMs) }),
     }),
     announcements,
+    burst,
     ...(silentAfterMs !== undefined && { silentAfterMs: round(silentAfterMs) }),
     ...(verdict.isGood &&
       good !== undefined && { goodAfterMs: round(Math.max(0, good - lastStep)) }),
@@ -215,17 +223,18 @@ function routerChanges(facts: RunFacts, events: readonly LabEvent[]): Change<str
 
 function judge(
   facts: RunFacts,
-  seen: Pick<RunRecord, 'answering' | 'announcements'> &
+  seen: Pick<RunRecord, 'answering' | 'announcements' | 'burst'> &
     Pick<Verdict, 'isStill' | 'isUninterrupted' | 'isSilenced' | 'isServed'>,
 ): Verdict {
-  const { isStill, isUninterrupted, isSilenced, isServed, announcements } = seen;
+  const { isStill, isUninterrupted, isSilenced, isServed, announcements, burst } = seen;
   const last = seen.answering.at(-1)?.is ?? [];
   const owner = last.length === 1 ? (last[0] ?? null) : null;
   const router = facts.end.router === undefined ? null : nameOf(facts.end.router);
   const isOneOwner = owner !== null && facts.end.owners.includes(owner);
   const isStale = isOneOwner && router !== owner;
   const calmFrames = CALM_FRAMES + Math.floor((facts.endAt - facts.faultAt) / REFRESH_MS);
-  const isCalm = Math.max(announcements.da, announcements.db) <= calmFrames;
+  const isCalm =
+    Math.max(announcements.da, announcements.db) <= calmFrames && burst <= BURST_FRAMES;
   const isAsAsked =
     (isStill || !facts.isRest) && (isUninterrupted || facts.mustAnswer !== true) && isSilenced;
   const isGood = isOneOwner && !isStale && isCalm && isServed && isAsAsked;
@@ -342,6 +351,17 @@ function longestOutage(events: readonly LabEvent[], endAt: number): number {
     since = by === null ? (since ?? at) : undefined;
   }
   return since === undefined ? longest : Math.max(longest, endAt - since);
+}
+
+/** The most of one director that left within `BURST_MS`. */
+function worstBurst(events: readonly LabEvent[], node: Director): number {
+  const times = events.flatMap((event) =>
+    event[0] === 'announcement' && event[2] === node ? [event[1]] : [],
+  );
+  const within = times.map(
+    (from) => times.filter((at) => at >= from && at < from + BURST_MS).length,
+  );
+  return Math.max(0, ...within);
 }
 
 function countAnnouncements(events: readonly LabEvent[], node: Director): number {
