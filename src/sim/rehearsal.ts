@@ -73,8 +73,8 @@ export function rehearse(settings: Settings, play: Play): Result<Rehearsal, stri
     return err(`A fault of 1 to ${LONGEST_FAULT_MS / 1000} s can be rehearsed.`);
   }
   const on = segmentOf(settings);
-  // Half an interval apart, so that the two nodes' heartbeats do not cross in the drawing.
-  const start = atRest(on, 0, Math.floor(renewalMs(settings) / 2 / on.stepMs));
+  // Not in step, so that the two nodes' heartbeats do not cross in the drawing.
+  const start = atRest(on, 0, Math.floor((0.4 * renewalMs(settings)) / on.stepMs));
   const runs = Array.from({ length: PHASES }, (_, phase) =>
     run(start, play, 1000 + (settings.keepaliveMs * phase) / PHASES),
   );

@@ -204,7 +204,10 @@ export const VIRTUAL_SERVER: readonly FieldGroup[] = [
       choice('protocol', 'Protocol', same('tcp', 'udp'), { byDefault: 'tcp' }),
       text('address', 'Virtual IP address', { word: 0 }),
       text('vip_nmask', 'Virtual IP network mask'),
-      text('address', 'Device', { word: 1, hint: 'eth0:1' }),
+      text('address', 'Device', {
+        word: 1,
+        hint: 'the interface and label that carry it, as eth0:1',
+      }),
       text('sorry_server', 'Sorry server', { hint: 'serves while no real server is up' }),
       number('fwmark', 'Firewall mark', { byDefault: '0' }),
       number('reentry', 'Re-entry time', { unit: 'seconds', byDefault: '180' }),

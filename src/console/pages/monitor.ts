@@ -41,21 +41,24 @@ export function pairVerdict(pair: Pair): PairVerdict {
   const { here, there } = pair;
   const owner = ownerOf(pair);
   const detail = detailOf(pair);
-  if (here.verdict.level === 'critical') return { tone: 'bad', title: here.verdict.text, detail };
-  if (there?.verdict.level === 'critical') {
-    return { tone: 'bad', title: `On ${there.node}: ${there.verdict.text}`, detail };
-  }
+  if (here.verdict.level === 'critical') return { tone: 'bad', title: named(here), detail };
+  if (there?.verdict.level === 'critical') return { tone: 'bad', title: named(there), detail };
   if (here.role === 'active' && there?.role === 'active') {
     return { tone: 'bad', title: 'Both directors say that they are active.', detail };
   }
   if (owner === undefined) {
-    return { tone: TONES[here.verdict.level], title: here.verdict.text, detail };
+    return { tone: TONES[here.verdict.level], title: named(here), detail };
   }
   const title = `${owner.node} ${serves(owner)}; ${successor(pair, owner)}`;
   const isReady = here.verdict.level === 'healthy' && !hasUnprovenVip(owner);
   const isAble = isHealthyStandby(pair, owner) || here.partner.state === 'none';
   const tone: Tone = isReady && isAble ? 'good' : 'warn';
   return { tone, title: tone === 'good' ? `Healthy. ${title}.` : `${title}.`, detail };
+}
+
+/** A director's own sentence, with its name: two of them stand on one page. */
+function named({ node, verdict }: StatusDocument): string {
+  return verdict.text.replace(/^This director/, node);
 }
 
 function ownerOf({ here, there }: Pair): StatusDocument | undefined {
@@ -197,7 +200,7 @@ function hearsayCard({ here, why }: Pair): NodeCard {
     isHere: false,
     tone: isHeard ? (role === 'active' ? 'good' : 'info') : 'bad',
     headline: isHeard ? role.toUpperCase() : 'UNKNOWN',
-    remark: isHeard ? 'by its own heartbeats' : 'silent: it may be dead, frozen or cut off',
+    remark: isHeard ? 'by its own heartbeats' : 'silent: dead, frozen or cut off',
     facts: [
       { label: 'last heard', value: heard },
       ...(role === 'nothing' ? [] : [{ label: 'said last', value: role }]),

@@ -156,7 +156,7 @@ function OutcomeView(props: {
   const story = {
     lanes: lanesOf(rehearsal.trace),
     diagram: drawTrace(rehearsal.trace),
-    remarks: [detail],
+    remarks: [],
     files: [],
   };
   return (

@@ -21,6 +21,8 @@ import {
 import { counted, lengthText, rateText } from './words.ts';
 
 const ROW_HEIGHT = 34;
+/** The head, and a line for a scroll bar below. */
+const HEAD_HEIGHT = 46;
 const COLUMNS = 8;
 const SPARK = { width: 90, height: 20, length: SAMPLES };
 
@@ -96,8 +98,14 @@ function Rows({ rows }: { rows: readonly TableRow[] }) {
   const { from, to } = rowsInSight({ count: rows.length, rowHeight: ROW_HEIGHT, ...view.value });
   const [above, below] = [from * ROW_HEIGHT, (rows.length - to) * ROW_HEIGHT];
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <section class="scroll" ref={box} tabIndex={0} aria-label="Virtual services, list">
+    <section
+      class="scroll"
+      ref={box}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+      tabIndex={0}
+      aria-label="Virtual services, list"
+      style={{ height: `${Math.max(3, rows.length) * ROW_HEIGHT + HEAD_HEIGHT}px` }}
+    >
       <table aria-rowcount={rows.length + 1}>
         <thead>
           <tr aria-rowindex={1}>
@@ -154,7 +162,7 @@ function Rows({ rows }: { rows: readonly TableRow[] }) {
 
 function Spacer({ height }: { height: number }) {
   return (
-    <tr class="spacer" aria-hidden="true">
+    <tr class="spacer">
       <td colSpan={COLUMNS} style={{ height: `${height}px` }} />
     </tr>
   );
