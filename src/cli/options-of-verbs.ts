@@ -112,7 +112,7 @@ export const EXPLAIN = {
 export const DOCTOR = {
   json: JSON_OUT,
   fix: { long: ['--fix'], help: 'only the commands that put right what was found' },
-  only: { long: ['--only'], value: 'CHECK', help: 'this check alone (repeat it for more)' },
+  only: { long: ['--only'], value: 'CHECK', help: 'this check alone' },
   noProbe: { long: ['--no-probe'], help: 'send no packet: this machine only' },
   list: { long: ['--list'], help: 'the checks and what each looks for' },
   runDirectory: RUN_DIRECTORY,

@@ -7,6 +7,7 @@ import { LVSD, NANNY, PULSE, SEND_ARP } from './options-of-programs.ts';
 import {
   CHECK,
   COMPLETION,
+  DOCTOR,
   EXPORT,
   FMT,
   IMPORT,
@@ -63,6 +64,18 @@ export const VERBS: readonly Verb[] = [
     about: 'The table as the director keeps it, whether this node is active or not.',
     exits: '0 every service has a server, 1 one has none, 3 unknown',
     load: async () => (await import('./services.ts')).servicesCommand,
+  },
+  {
+    name: 'doctor',
+    group: 'Look',
+    summary: 'what breaks such pairs in the field: looked for, with evidence and the cure',
+    usage: '[OPTION...]',
+    options: DOCTOR,
+    about:
+      'Looks at this machine, and asks the segment and the real servers with packets of its own: the ARP problem of ' +
+      'direct routing is found from here. Changes nothing; --fix prints what to type.',
+    exits: '0 nothing found, 1 warnings, 2 something is broken, 3 it could not look',
+    load: async () => (await import('./doctor.ts')).doctorCommand,
   },
   {
     name: 'takeover',

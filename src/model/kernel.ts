@@ -10,6 +10,8 @@ export type Link = {
   readonly isUp: boolean;
   /** IFF_LOWER_UP: the cable carries. */
   readonly hasCarrier: boolean;
+  /** The largest packet in bytes; absent where the kernel did not say. */
+  readonly mtu?: number;
 };
 
 /** One address on one interface (rtnetlink RTM_NEWADDR). */

@@ -89,6 +89,7 @@ test('links are observed with name, link-layer address, state and carrier', () =
     mac: '02:00:00:00:00:11',
     isUp: true,
     hasCarrier: false,
+    mtu: 1500,
   });
 });
 

@@ -31,7 +31,7 @@ const SLOTS = 64;
 
 /**
  * What the socket hears: nothing, ARP, or ARP and IPv6 neighbour solicitations and advertisements; a witness's
- * listener hears those and the answers to our echo requests; `segments`: those and TCP to one port.
+ * listener hears those and the answers to our echo requests; `segments`: those and TCP to a block of 64 ports.
  */
 export type Hearing = 'nothing' | 'arp' | 'neighbours' | 'answers' | 'segments';
 
@@ -44,8 +44,8 @@ export type PacketSocketOptions = {
   readonly hears?: Hearing;
   /** `answers`: the identifier of our echo requests, 0-65535; other echoes do not wake us. */
   readonly echoIdentifier?: number;
-  /** `segments`: the port, 0-65535, that TCP must be addressed to. */
-  readonly port?: number;
+  /** `segments`: TCP must be addressed to one of the 64 ports from here on; a multiple of 64. */
+  readonly firstPort?: number;
 };
 
 /** Opens a socket on one interface; needs CAP_NET_RAW. */
@@ -193,28 +193,33 @@ function answersFilter(identifier: number): readonly Instruction[] {
 }
 
 const TCP = 6;
+/** BPF_ALU | BPF_AND | BPF_K */
+const KEEP_BITS = 0x54;
+const PORT_BLOCK = 0xffc0;
 
-/** ARP, neighbour discovery, and TCP to `port`. Jumps count from the next instruction. */
-function segmentsFilter(port: number): readonly Instruction[] {
+/** ARP, neighbour discovery, and TCP to the 64 ports from `first` on. Jumps count from the next instruction. */
+function segmentsFilter(first: number): readonly Instruction[] {
   return [
     [LOAD_HALF, 0, 0, ETHER_TYPE],
-    [JUMP_EQUAL, 16, 0, ETH_P_ARP],
-    [JUMP_EQUAL, 8, 0, ETH_P_IPV6],
-    [JUMP_EQUAL, 0, 15, ETH_P_IP],
+    [JUMP_EQUAL, 18, 0, ETH_P_ARP],
+    [JUMP_EQUAL, 9, 0, ETH_P_IPV6],
+    [JUMP_EQUAL, 0, 17, ETH_P_IP],
     [LOAD_BYTE, 0, 0, IPV4_PROTOCOL],
-    [JUMP_EQUAL, 0, 13, TCP],
+    [JUMP_EQUAL, 0, 15, TCP],
     [LOAD_HALF, 0, 0, IPV4_FRAGMENT],
-    [JUMP_ANY_BIT, 11, 0, OFFSET_BITS],
+    [JUMP_ANY_BIT, 13, 0, OFFSET_BITS],
     [LOAD_HEADER_LENGTH, 0, 0, 14],
     [LOAD_HALF_AFTER_HEADER, 0, 0, 14 + 2],
-    [JUMP_EQUAL, 7, 8, port],
+    [KEEP_BITS, 0, 0, PORT_BLOCK],
+    [JUMP_EQUAL, 8, 9, first],
     [LOAD_BYTE, 0, 0, NEXT_HEADER],
     [JUMP_EQUAL, 3, 0, TCP],
     [LOAD_BYTE, 0, 0, ICMPV6_TYPE],
-    [JUMP_EQUAL, 3, 0, NEIGHBOUR_SOLICITATION],
-    [JUMP_EQUAL, 2, 3, NEIGHBOUR_ADVERTISEMENT],
+    [JUMP_EQUAL, 4, 0, NEIGHBOUR_SOLICITATION],
+    [JUMP_EQUAL, 3, 4, NEIGHBOUR_ADVERTISEMENT],
     [LOAD_HALF, 0, 0, ICMPV6_TYPE + 2],
-    [JUMP_EQUAL, 0, 1, port],
+    [KEEP_BITS, 0, 0, PORT_BLOCK],
+    [JUMP_EQUAL, 0, 1, first],
     ACCEPT,
     DROP,
   ];
@@ -222,7 +227,7 @@ function segmentsFilter(port: number): readonly Instruction[] {
 
 function filterOf(hears: Hearing, options: PacketSocketOptions): readonly Instruction[] {
   if (hears === 'answers') return answersFilter(options.echoIdentifier ?? 0);
-  return hears === 'segments' ? segmentsFilter(options.port ?? 0) : FILTERS[hears];
+  return hears === 'segments' ? segmentsFilter(options.firstPort ?? 0) : FILTERS[hears];
 }
 
 export function encodeFilter(instructions: readonly Instruction[]): Uint8Array {

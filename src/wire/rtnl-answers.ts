@@ -130,6 +130,7 @@ function decodeLink(payload: Uint8Array): Result<Link, NetlinkFault> {
   const attributes = new AttributeReader(reader.rest());
   const name = attributes.need(attributes.text(IFLA.name), '');
   const address = attributes.bytes(IFLA.address);
+  const mtu = attributes.u32(IFLA.mtu);
   // Loopback and tunnels have an "address" that nobody can send a frame to.
   const mac = hardware === ARPHRD_ETHER && address ? macFromBytes(address) : undefined;
   return attributes.result({
@@ -138,6 +139,7 @@ function decodeLink(payload: Uint8Array): Result<Link, NetlinkFault> {
     isUp: (flags & IFF_UP) !== 0,
     hasCarrier: (flags & IFF_LOWER_UP) !== 0,
     ...(mac !== undefined && { mac }),
+    ...(mtu !== undefined && { mtu }),
   });
 }
 

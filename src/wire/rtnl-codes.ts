@@ -21,7 +21,7 @@ export const AF_INET6 = 10;
 export const ARPHRD_ETHER = 1;
 export const IFF_UP = 0x1;
 export const IFF_LOWER_UP = 0x10000;
-export const IFLA = { address: 1, name: 3, extendedMask: 29 } as const;
+export const IFLA = { address: 1, name: 3, mtu: 4, extendedMask: 29 } as const;
 export const RTEXT_FILTER_SKIP_STATS = 8;
 export const IFA = {
   address: 1,
