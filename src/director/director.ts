@@ -21,6 +21,7 @@ import {
   openWaker,
   ProcessSpawner,
   type Spawner,
+  setNice,
 } from '../ports/index.ts';
 import { type AuditEntry, AuditLog } from './audit-log.ts';
 import { type ChosenPlane, choosePlane } from './data-plane.ts';
@@ -60,6 +61,7 @@ type Living = {
   readonly routes: NodeJS.Timeout;
 };
 
+const MAIN_NICE = -10;
 const ROUTES_MS: Milliseconds = 10_000;
 const BEAT_MS: Milliseconds = 250;
 const STOP_LIMIT_MS: Milliseconds = 5000;
@@ -284,6 +286,7 @@ export class Director {
     this.#thread?.pulsebeat.beatMain();
     this.#thread?.post({ kind: 'begin', isForcedActive: this.#options.isForcedActive });
     void this.#living?.services.start(this.#current.settings);
+    setNice(MAIN_NICE); // after the spawner: hooks and check programs are ordinary work
     this.#living?.supervisor.ready();
     this.#terminal.ready();
   }

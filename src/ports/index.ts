@@ -18,7 +18,7 @@ export { type Notifier, openNotifier } from './notify.ts';
 export { type Hearing, openPacketSocket, type PacketSocketOptions } from './packet.ts';
 export { type Peer, peerOf, userId, userText } from './peer.ts';
 export { LinuxPoller, openWaker, type Waker, wakerOf, watchReadable } from './poller.ts';
-export { realtimePriority, setRealtime, setThreadName } from './realtime.ts';
+export { realtimePriority, setNice, setRealtime, setThreadName } from './realtime.ts';
 export { ProcessSpawner } from './spawner.ts';
 export { openStandardError, type WriteWithoutWaiting } from './standard-error.ts';
 export { openSyslog, type Syslog } from './syslog.ts';

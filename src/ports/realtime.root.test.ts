@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import test from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { realtimePriority, setRealtime } from './realtime.ts';
+import { realtimePriority, setNice, setRealtime } from './realtime.ts';
 
 /**
  * Policy (0 other, 2 round robin) of each thread of this process: fields 40 and 41 of
@@ -53,4 +54,16 @@ test('a real-time worker leaves the main thread as it is', async () => {
   await worker.terminate();
   assert.deepEqual(answer, [undefined, 30]);
   assert.equal(realtimePriority(), 0);
+});
+
+test('every thread of the process is preferred to ordinary work, and no longer', () => {
+  const nices = () =>
+    readdirSync('/proc/self/task').map((task) => Number(getPriority(Number(task))));
+  try {
+    assert.equal(setNice(-5), true);
+    assert.deepEqual(new Set(nices()), new Set([-5]));
+  } finally {
+    assert.equal(setNice(0), true);
+  }
+  assert.deepEqual(new Set(nices()), new Set([0]));
 });
