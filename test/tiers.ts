@@ -5,6 +5,7 @@
 import { existsSync, globSync } from 'node:fs';
 import { flagsOf, INCIDENT_NAMES, type IncidentName, obstacle } from '../lab/index.ts';
 import type { Job } from './jobs.ts';
+import { promtoolObstacle } from './promtool/promtool.ts';
 import { umlObstacle } from './uml/boot.ts';
 
 export type Tier = {
@@ -62,6 +63,13 @@ export const TIERS: readonly Tier[] = [
     atOnce: 1,
     missing: rootIsMissing,
     jobs: () => testFiles('{src,test,bench}/**/*.root.test.ts', 5 * minute),
+  },
+  {
+    name: 'metrics',
+    about: "alert rules, dashboard and a real director's metrics, judged by promtool",
+    atOnce: 1,
+    missing: () => rootIsMissing() ?? promtoolObstacle(),
+    jobs: () => testFiles('test/promtool/suite.ts', 4 * minute),
   },
   {
     name: 'fuzz',

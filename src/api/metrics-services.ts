@@ -1,7 +1,7 @@
 /**
  * Metrics of virtual services and real servers.
  *
- * Labels are names as lvs.cf has them; two of the same name are told apart by their key. A director of thousands of real servers tells
+ * Labels are names as lvs.cf has them; two of one name are told apart by their key. A director of thousands of real servers tells
  * of each only what alerts and weights need and the rest by service, because a scrape is read fifteen seconds later by a
  * database that keeps every series for weeks.
  */
