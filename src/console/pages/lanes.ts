@@ -56,12 +56,18 @@ export function lanesOf(trace: readonly TraceRecord[]): Lanes {
       ),
       toMs,
     ),
-    moments: trace.flatMap((record) =>
-      record.kind === 'event' && record.at > 0 && record.node === 'segment'
-        ? [{ atMs: record.at, text: record.text }]
-        : [],
-    ),
+    moments: momentsOf(trace),
   };
+}
+
+/** What befell the segment; of two things in one instant the first is enough. */
+function momentsOf(trace: readonly TraceRecord[]): readonly Moment[] {
+  const moments = new Map<number, string>();
+  for (const record of trace) {
+    const isOne = record.kind === 'event' && record.node === 'segment' && record.at > 0;
+    if (isOne && !moments.has(record.at)) moments.set(record.at, record.text);
+  }
+  return Array.from(moments, ([atMs, text]) => ({ atMs, text }));
 }
 
 function machineSpans(trace: readonly TraceRecord[], node: Node, toMs: number): readonly Span[] {
