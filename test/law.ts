@@ -21,7 +21,19 @@ const PURE_ROOMS = ['base', 'model', 'wire', 'config', 'core', 'sim'];
 /** Below it. `lab` and `bench` stand beside src/ and see every room but the command line, whose verbs they are. */
 const ROOMS = [
   ...PURE_ROOMS,
-  ...['ports', 'checks', 'director', 'api', 'console', 'lab', 'bench', 'cli', 'main', 'test'],
+  ...[
+    'ports',
+    'checks',
+    'courier',
+    'director',
+    'api',
+    'console',
+    'lab',
+    'bench',
+    'cli',
+    'main',
+    'test',
+  ],
 ];
 /** Where a cast may stand: brands are made in base, bytes become values in wire, native answers in ports. */
 const ROOMS_WITH_CASTS = ['base', 'wire', 'ports'];
