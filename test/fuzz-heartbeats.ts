@@ -110,6 +110,7 @@ function settingsOf(who: Who, number: number): FailoverSettings {
       configDigest: '0011223344556677',
       linkAddresses: [],
       hasWitness: false,
+      namesWitnesses: false,
     },
   };
 }

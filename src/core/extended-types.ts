@@ -19,6 +19,8 @@ export type ExtendedSettings = {
   readonly linkAddresses: readonly MacAddress[];
   /** R10: is there anybody on the VIP's segment to ask before claiming? */
   readonly hasWitness: boolean;
+  /** witness_hosts on a segment of the VIPs: who hears none of them is isolated (hearing.ts). */
+  readonly namesWitnesses: boolean;
 };
 
 /** What was last heard of the partner. */
@@ -68,6 +70,10 @@ export type ExtendedState = {
   /** R10: when the segment was asked, and when anything was last heard on it. */
   readonly askedSegmentAt: Instant | undefined;
   readonly segmentHeardAt: Instant | undefined;
+  /** The first question that none of the named witnesses has answered; undefined: the last one was answered. */
+  readonly unheardSince: Instant | undefined;
+  /** None of the named witnesses is heard: not eligible. */
+  readonly isIsolated: boolean;
 };
 
 export const NOTHING_SAID: ExtendedState = {
@@ -83,6 +89,8 @@ export const NOTHING_SAID: ExtendedState = {
   partner: undefined,
   askedSegmentAt: undefined,
   segmentHeardAt: undefined,
+  unheardSince: undefined,
+  isIsolated: false,
 };
 
 /** Where a heartbeat came from and went to. */

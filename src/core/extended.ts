@@ -15,8 +15,9 @@
 import { after, elapsedMs, type Instant, type IpAddress } from '../base/index.ts';
 import type { Reason } from '../model/index.ts';
 import type { Trailer } from '../wire/index.ts';
-import type { ExtendedSettings, Partner } from './extended-types.ts';
+import type { Ask, ExtendedSettings, Partner } from './extended-types.ts';
 import type { Effect } from './failover-types.ts';
+import { becomeDeaf, isDeaf } from './hearing.ts';
 import {
   activate,
   announce,
@@ -60,7 +61,7 @@ export function extendedHeartbeat(move: Move, { now, from, trailer }: ExtendedAr
     case 'claim':
       return hearsClaim(known, now, partner);
     case 'standby':
-      return hearsStandby(known, now, partner);
+      return hearsStandby(known, now, partner, move.state.extended.partner?.role);
   }
 }
 
@@ -75,7 +76,7 @@ export function extendedTimers(move: Move, now: Instant): Move {
 export function claimVips(move: Move, now: Instant, reason: Reason): Move {
   const settings = extendedSettings(move.state);
   if (settings === undefined) return activate(move, reason);
-  if (isDeaf(move, settings)) return becomeDeaf(move, now);
+  if (isDeaf(move, settings, now)) return becomeDeaf(move, now);
   const before = roleOf(move.state);
   const epoch = move.state.extended.maxEpoch + 1;
   const settleMs = isWhole(move.state, 'settle') ? settings.settleMs : 0;
@@ -225,7 +226,10 @@ function hearsRunning(move: Move, now: Instant, partner: Partner): Move {
 
 /** R5: it says RUNNING although we outrank it. If it hears us it yields; if it cannot, we do. */
 function askRival(move: Move, now: Instant, partner: Partner): Move {
-  const { ask } = move.state.extended;
+  const { ask: asked, sequence } = move.state.extended;
+  // Without the rule the question is whatever was said before: what was not heard in the past decides.
+  const past: Ask = { sequence: sequence - RECENT_SEQUENCES, at: move.state.startedAt };
+  const ask = isWhole(move.state, 'ask-first') ? asked : past;
   if (ask === undefined || echoes(move, partner, ask.sequence)) return askNow(move, now);
   const settings = extendedSettings(move.state);
   const isDeafNow = elapsedMs(ask.at, now) >= (settings?.delayMs ?? 0) * 2;
@@ -255,26 +259,38 @@ function hearsClaim(move: Move, now: Instant, partner: Partner): Move {
   return say(settleAgain(move, now, true), 'stopped');
 }
 
-function hearsStandby(move: Move, now: Instant, partner: Partner): Move {
+function hearsStandby(
+  move: Move,
+  now: Instant,
+  partner: Partner,
+  before: Partner['role'] | undefined,
+): Move {
   const { isActive, extended, settings, wish, lateAt } = move.state;
-  if (isActive) return activeHearsStandby(move, now, partner);
+  if (isActive) return activeHearsStandby(move, now, partner, before);
   if (extended.claim !== undefined || !mayActivate(move.state)) return move;
   const isMyTurn = settings.node === 'primary' || !partner.isEligible;
   // R3: it knows that we are standby, and what we read is not old.
   const isProof = wish.isConfirmed && echoes(move, partner, extended.since);
   const isProven = isProof || !isWhole(move.state, 'proof');
+  if (!isWhole(move.state, 'hear-stopped')) return move;
   if (!isMyTurn || !isProven || lateAt === now || !partner.isProven) return move;
   return claimVips(move, now, 'partner-resigned');
 }
 
 /** R8: level-triggered. Whenever its life or its moves differ from those we last announced over, one round. */
-function activeHearsStandby(move: Move, now: Instant, partner: Partner): Move {
+function activeHearsStandby(
+  move: Move,
+  now: Instant,
+  partner: Partner,
+  before: Partner['role'] | undefined,
+): Move {
   const { told } = move.state.extended;
   const calm = changeExtended(move, { ask: undefined });
   const { incarnation, moves } = partner;
   const knowsLife = told?.incarnation === incarnation || !isWhole(move.state, 'told-life');
   const knowsMoves = told?.moves === moves || !isWhole(move.state, 'told-moves');
-  const isTold = told !== undefined && knowsLife && knowsMoves;
+  const sawNoRival = !isWhole(move.state, 'told-by-level') && before !== 'active';
+  const isTold = sawNoRival || (told !== undefined && knowsLife && knowsMoves);
   const offered = offerFailback(calm, now, partner);
   if (isTold || !isWhole(move.state, 'announce-on-heal') || !offered.state.isActive) return offered;
   const noted = changeExtended(offered, { told: { incarnation, moves } });
@@ -331,38 +347,4 @@ function outranks(move: Move, partner: Partner): boolean {
 function echoes(move: Move, partner: Partner, sequence: number): boolean {
   const mine = extendedSettings(move.state)?.incarnation;
   return partner.echo?.incarnation === mine && (partner.echo?.sequence ?? -1) >= sequence;
-}
-
-// ---- R10: hear before you claim ----
-
-/** Nothing at all was heard on the VIP's segment since we asked: it is we who are deaf. */
-function isDeaf(move: Move, settings: ExtendedSettings): boolean {
-  if (!settings.hasWitness || !isWhole(move.state, 'hear-before-claim')) return false;
-  const { askedSegmentAt, segmentHeardAt } = move.state.extended;
-  if (askedSegmentAt === undefined) return false;
-  return segmentHeardAt === undefined || segmentHeardAt < askedSegmentAt;
-}
-
-/** No claim; ask again, and claim only after a deadtime in which something was heard. */
-function becomeDeaf(move: Move, now: Instant): Move {
-  const waiting = changeExtended(
-    change(move, { reason: 'deaf', deadAt: after(now, deadAfterMs(move.state)) }),
-    { askedSegmentAt: undefined },
-  );
-  return note(waiting, { kind: 'deaf' });
-}
-
-/** When to ask the segment whether anybody is there: half way through the silence, in time for the claim. */
-export function askSegmentAt(state: Move['state']): Instant | undefined {
-  const settings = extendedSettings(state);
-  const { askedSegmentAt, claim } = state.extended;
-  if (settings?.hasWitness !== true || state.isActive || claim !== undefined) return undefined;
-  if (state.deadAt === undefined || !mayActivate(state)) return undefined;
-  const at = after(state.deadAt, -deadAfterMs(state) / 2);
-  return askedSegmentAt !== undefined && askedSegmentAt >= at ? undefined : at;
-}
-
-export function askSegment(move: Move, now: Instant): Move {
-  if (!isDue(askSegmentAt(move.state), now)) return move;
-  return change(changeExtended(move, { askedSegmentAt: now }), {}, { kind: 'ask-segment' });
 }

@@ -46,6 +46,8 @@ export type FailoverSettings = {
 export type VerificationSettings = {
   /** Ask witnesses whether they believe us; false where there is nobody to ask. */
   readonly asksWitnesses: boolean;
+  /** VIPs about which there is nobody to ask: none of their address family, or none on their segment. */
+  readonly unasked: readonly IpAddress[];
   /** Between the slow repetitions of an owner's announcement; 0: none. Switch tables age faster than ARP. */
   readonly refreshMs: Milliseconds;
 };
@@ -107,7 +109,7 @@ export type Input =
       readonly vip: IpAddress;
       readonly by: 'partner' | 'stranger';
     }
-  /** Some frame of another host was heard on the VIP's segment. */
+  /** Some frame of another host was heard on the VIP's segment; of a named witness, where any is named. */
   | { readonly kind: 'segment-heard'; readonly now: Instant }
   /** An operator's word; the crank has already refused what would leave no owner (refusalOf). */
   | {
@@ -175,6 +177,8 @@ export type Note =
   | { readonly kind: 'partner-timers'; readonly deadtimeMs: Milliseconds }
   /** Nothing at all is heard on the VIP's segment: we are the deaf one and do not claim. */
   | { readonly kind: 'deaf' }
+  /** None of `witness_hosts` is heard any more, or one of them again. */
+  | { readonly kind: 'witnesses'; readonly are: 'heard' | 'silent' }
   | { readonly kind: 'hold'; readonly magic: 'hold' | 'held' | 'stopme' };
 
 /** The two shapes of an IPv4 announcement; IPv6 is always an unsolicited neighbour advertisement. */

@@ -19,16 +19,10 @@ import { after, earliest, elapsedMs, type Instant, sooner, unreachable } from '.
 import type { PathName } from '../model/index.ts';
 import { decodeTrailer } from '../wire/index.ts';
 import { announcementsWakeAt, NO_ANNOUNCEMENTS } from './announcements.ts';
-import {
-  askSegment,
-  askSegmentAt,
-  extendedHeartbeat,
-  extendedTimers,
-  leaseAnswered,
-  settleAgain,
-} from './extended.ts';
+import { extendedHeartbeat, extendedTimers, leaseAnswered, settleAgain } from './extended.ts';
 import { NOTHING_SAID } from './extended-types.ts';
 import type { FailoverSettings, Input } from './failover-types.ts';
+import { forgiveSilence, hearingTimers, hearingWakeAt, segmentHeard } from './hearing.ts';
 import { legacyHeartbeat, legacyTimers } from './legacy.ts';
 import {
   activate,
@@ -103,7 +97,7 @@ export function wakeAt(state: FailoverState): Instant | undefined {
     announcementsWakeAt(state.announcements),
     state.verification?.judgeAt,
     state.extended.claim?.settleAt,
-    askSegmentAt(state),
+    hearingWakeAt(state),
     state.resignedUntilAt,
   );
 }
@@ -132,7 +126,7 @@ export function step(state: FailoverState, input: Input): Move {
     case 'foreign-claim':
       return foreignClaim(woken, input);
     case 'segment-heard':
-      return changeExtended(woken, { segmentHeardAt: input.now });
+      return segmentHeard(woken, input.now);
     case 'operator':
       return obey(woken, input.now, input.order, input.forMs);
     case 'settings':
@@ -154,7 +148,8 @@ function noticeLateness(state: FailoverState, input: Input): Move {
   const move: Move = { state, effects: [] };
   if (input.kind === 'start' || !isWhole(state, 'late-wake')) return move;
   if (lateMs <= intervalMs(state) / 2 || state.lateAt === input.now) return move;
-  const late = note(change(move, { lateAt: input.now }), { kind: 'late', lateMs });
+  const noticed = note(change(move, { lateAt: input.now }), { kind: 'late', lateMs });
+  const late = forgiveSilence(noticed, input.now);
   if (state.isActive) return late;
   const { claim } = state.extended;
   if (claim !== undefined) {
@@ -199,7 +194,7 @@ function timers(move: Move, now: Instant): Move {
   if (isDue(next.state.resignedUntilAt, now)) {
     next = rearm(change(next, { resignedUntilAt: undefined }), now);
   }
-  next = askSegment(next, now);
+  next = hearingTimers(next, now);
   if (isDue(next.state.deadAt, now)) next = partnerSilent(next, now);
   next = extendedTimers(legacyTimers(next, now), now);
   if (next.state.settings.paths.length > 0 && next.state.tickAt <= now) next = tick(next, now);

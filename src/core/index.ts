@@ -5,7 +5,7 @@ export {
   planAddresses,
 } from './address-plan.ts';
 export { type Announcements, MAX_TOKENS, refill } from './announcements.ts';
-export type { ExtendedSettings, ExtendedState, Partner } from './extended-types.ts';
+export type { Ask, ExtendedSettings, ExtendedState, Partner } from './extended-types.ts';
 export { initialState, step, wakeAt } from './failover.ts';
 export * from './failover-types.ts';
 export { parseLoad } from './health.ts';

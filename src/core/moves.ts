@@ -35,18 +35,25 @@ export const RULES = [
   'release-before-telling', // STOPPED only after the VIPs are gone
   // the extended dialect
   'settle', // R2: raise only after the claim stood undisturbed
+  'hear-stopped', // R3: who is told that the partner gave up claims at once
   'proof', // R3: STOPPED makes us claim only with an echo of our own standing by
   'ineligible-rearms-not', // R3: a partner that may not take over is nobody to wait for
   'yield-to-claim', // R4: who claims cannot hear us
+  'ask-first', // R5: who is deaf is asked now, not judged by what it has not heard so far
   'drop-old-ask', // R5: an old question says nothing about now
   'rank', // R6: RUNNING against RUNNING
   'claim-mark', // R2: who was frozen between decision and deed acquires no lease
   'answer-claim', // R6: CLAIM against CLAIM
   'dead-lease', // R7: who finds its lease dead is standby
   'announce-on-heal', // R8
+  'told-by-level', // R8: what the partner is now counts, not what was seen to happen
   'told-life', // R8: a partner that restarted may have been active
   'told-moves', // R8: a partner that was active and gave way before it was heard
+  'verify', // R9: ask who is believed, and teach who is not
+  'refresh', // R9: say it again now and then
   'hear-before-claim', // R10: who hears nothing at all is deaf itself
+  'resign-isolated', // witness_hosts: an owner that hears none of them leaves the VIPs to its partner
+  'witness-doubt', // ... but only to one that hears them, or when it hears nobody any more
 ] as const;
 export type Rule = (typeof RULES)[number];
 
@@ -219,8 +226,9 @@ export function mayActivate(state: FailoverState): boolean {
   const isCut =
     state.settings.monitorLinks && state.settings.paths.length > 0 && state.linksDown.length > 0;
   const isAside = state.isInMaintenance || state.resignedUntilAt !== undefined;
+  const isIsolated = state.extended.isIsolated;
   const isBroken = state.areServicesFailed || state.isWedged;
-  return !isCut && !isBroken && !isAside && !state.isStopping;
+  return !isCut && !isBroken && !isAside && !isIsolated && !state.isStopping;
 }
 
 /** Says RUNNING first, then raises: a partner of the original waits for nothing else. */
@@ -295,12 +303,22 @@ export function announce(
   const { announcements, settings, verification, wish } = move.state;
   if (!wish.isConfirmed) return move;
   const soonMs = Math.min(250, settings.keepaliveMs / 2);
-  const asks = settings.verification?.asksWitnesses === true;
+  const asked = isWhole(move.state, 'verify') ? askedAbout(settings, vips) : [];
   const started = change(move, {
     announcements: startRound(announcements, now, vips, soonMs, length),
-    verification: asks ? startVerification(verification, now, vips) : undefined,
+    verification: asked.length > 0 ? startVerification(verification, now, asked) : verification,
   });
   return sendAnnouncements(started, now);
+}
+
+/** The VIPs that somebody can be asked about. */
+function askedAbout(
+  { verification }: FailoverSettings,
+  vips: readonly IpAddress[],
+): readonly IpAddress[] {
+  if (verification?.asksWitnesses !== true) return [];
+  const unasked = new Set(verification.unasked);
+  return unasked.size === 0 ? vips : vips.filter((vip) => !unasked.has(vip));
 }
 
 /** Sends the announcements that are due: only of an active node, and only what the kernel has confirmed. */
@@ -333,7 +351,8 @@ function ask(move: Move): Move {
 /** The next slow repetition is set. */
 function roundOver(move: Move, now: Instant): Move {
   const { announcements, settings, verification } = move.state;
-  const refreshMs = settings.verification?.refreshMs ?? 0;
+  const repeats = isWhole(move.state, 'refresh');
+  const refreshMs = repeats ? (settings.verification?.refreshMs ?? 0) : 0;
   const refreshAt = refreshMs > 0 ? after(now, refreshMs) : undefined;
   return change(move, {
     announcements: { ...announcements, refreshAt },

@@ -174,6 +174,8 @@ function noteWords(note: Note): string {
       return `partner-timers ${note.deadtimeMs}`;
     case 'hold':
       return `hold ${note.magic}`;
+    case 'witnesses':
+      return `witnesses ${note.are}`;
     case 'split-brain-announce':
     case 'deaf':
       return note.kind;

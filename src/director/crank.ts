@@ -272,13 +272,11 @@ export class Crank {
   #useGateways(gateways: readonly Gateway[]): void {
     const observed = this.#ports.addresses.observe();
     if (!observed.ok) return; // told by the next look
-    const { verification, extended } = this.#plan.failover;
+    const before = whoIsAsked(this.#plan);
     this.#plan = withGateways(this.#plan, gateways, observed.value);
     this.#lookAtKernel();
     const { failover } = this.#plan;
-    const isSame =
-      failover.verification?.asksWitnesses === verification?.asksWitnesses &&
-      failover.extended?.hasWitness === extended?.hasWitness;
+    const isSame = whoIsAsked(this.#plan) === before;
     if (!isSame) this.#feed({ kind: 'settings', now: this.#now, settings: failover });
   }
 
@@ -484,4 +482,10 @@ export class Crank {
     this.#ports.post({ kind: 'snapshot', snapshot });
     if (this.#isOver) this.#ports.post({ kind: 'exit' });
   }
+}
+
+/** What the core knows of witnesses, to be compared. */
+function whoIsAsked({ failover }: PulsePlan): string {
+  const { verification, extended } = failover;
+  return JSON.stringify([verification, extended?.hasWitness, extended?.namesWitnesses]);
 }

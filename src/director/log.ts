@@ -68,6 +68,10 @@ function linesOf(note: Note, { node, isVerbose, monitorsLinks }: LogContext): re
       return [`${note.by} claims ${note.vip} on the segment: announcing again (foreign-claim)`];
     case 'deaf':
       return ['nothing at all is heard on the segment of the VIPs: not taking over (deaf)'];
+    case 'witnesses':
+      return note.are === 'silent'
+        ? ['none of witness_hosts is heard: this director may not own the VIPs (isolated)']
+        : ['witness_hosts are heard again (witness-heard)'];
     case 'hold':
       if (note.magic === 'stopme') return ['STOPME received, ignored for lvs services (stopme)'];
       return isVerbose ? [`${note.magic.toUpperCase()} received (${note.magic})`] : [];

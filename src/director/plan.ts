@@ -11,6 +11,7 @@
 import {
   err,
   type IpAddress,
+  ipFamily,
   type MacAddress,
   type Milliseconds,
   ok,
@@ -118,7 +119,7 @@ export function pulsePlan(settings: Settings, node: Node, life?: Life): PulsePla
   const witness = life && witnessPlan(settings, life.gateways);
   const partners = paths.map(({ partner }) => partner);
   const segments = witness ? segmentsOf(vips, partners, witness, life.observed) : [];
-  const { asksWitnesses, hasWitness } = whoIsAsked(segments);
+  const { asksWitnesses, unasked, ...heard } = whoIsAsked(segments, vips);
   const refreshMs = (settings.announceRefreshSeconds ?? 60) * 1000;
   const isExtended = life !== undefined && settings.dialect === 'auto';
   return {
@@ -131,8 +132,8 @@ export function pulsePlan(settings: Settings, node: Node, life?: Life): PulsePla
       failback: settings.failback,
       monitorLinks: settings.monitorLinks,
       vips: vips.map((vip) => vip.address),
-      verification: { asksWitnesses, refreshMs },
-      ...(isExtended && { extended: extendedSettings(settings, vips, life, hasWitness) }),
+      verification: { asksWitnesses, unasked, refreshMs },
+      ...(isExtended && { extended: { ...extendedSettings(settings, vips, life), ...heard } }),
     },
     vips,
     heartbeatPort: settings.heartbeatPort,
@@ -150,24 +151,31 @@ export function withGateways(
   const witness = { ...plan.witness, gateways };
   const { verification, extended, paths } = plan.failover;
   const partners = paths.map(({ partner }) => partner);
-  const asked = whoIsAsked(segmentsOf(plan.vips, partners, witness, observed));
+  const segments = segmentsOf(plan.vips, partners, witness, observed);
+  const { asksWitnesses, unasked, ...heard } = whoIsAsked(segments, plan.vips);
   return {
     ...plan,
     witness,
     failover: {
       ...plan.failover,
-      ...(verification && {
-        verification: { ...verification, asksWitnesses: asked.asksWitnesses },
-      }),
-      ...(extended && { extended: { ...extended, hasWitness: asked.hasWitness } }),
+      ...(verification && { verification: { ...verification, asksWitnesses, unasked } }),
+      ...(extended && { extended: { ...extended, ...heard } }),
     },
   };
 }
 
-function whoIsAsked(segments: readonly Segment[]) {
+function whoIsAsked(segments: readonly Segment[], vips: readonly Vip[]) {
+  const asked = new Set(
+    segments.flatMap(({ vips: here, witnesses }) => {
+      const families = new Set(witnesses.map(ipFamily));
+      return here.filter((vip) => families.has(ipFamily(vip)));
+    }),
+  );
   return {
-    asksWitnesses: segments.some(({ witnesses }) => witnesses.length > 0),
+    asksWitnesses: asked.size > 0,
+    unasked: vips.map(({ address }) => address).filter((vip) => !asked.has(vip)),
     hasWitness: segments.some(({ neighbours }) => neighbours.length > 0),
+    namesWitnesses: segments.some(({ judges }) => judges.length > 0),
   };
 }
 
@@ -227,8 +235,7 @@ function extendedSettings(
   settings: Settings,
   vips: readonly Vip[],
   { identity, observed }: Life,
-  hasWitness: boolean,
-): ExtendedSettings {
+): Omit<ExtendedSettings, 'hasWitness' | 'namesWitnesses'> {
   const devices = [...new Set(vips.map(({ device }) => device))].sort();
   const linkAddresses = devices.flatMap((device): readonly MacAddress[] => {
     const mac = observed.links.find(({ name }) => name === device)?.mac;
@@ -243,7 +250,6 @@ function extendedSettings(
     serialNo: settings.serialNo,
     configDigest: identity.configDigest,
     linkAddresses,
-    hasWitness,
   };
 }
 

@@ -49,7 +49,7 @@ const TRAILER: Trailer = {
 /** The backup of the imagined machine in the extended dialect with a key. */
 const keyed = plan({
   dialect: 'auto',
-  verification: { asksWitnesses: false, refreshMs: 0 },
+  verification: { asksWitnesses: false, unasked: [], refreshMs: 0 },
   extended: {
     incarnation: 8192,
     settleMs: 20,
@@ -60,6 +60,7 @@ const keyed = plan({
     configDigest: '0123456789abcdef',
     linkAddresses: [],
     hasWitness: false,
+    namesWitnesses: false,
   },
 });
 

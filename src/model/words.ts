@@ -34,5 +34,6 @@ export const REASONS = [
   'handover', // planned fail-back
   'stop', // clean stop
   'adopted', // restarted while the lease of an earlier life was alive: went on as active
+  'isolated', // none of witness_hosts is heard
 ] as const;
 export type Reason = (typeof REASONS)[number];

@@ -43,13 +43,14 @@ export function act(world: World, taken: number, bounds: Bounds): World {
   const argument = taken & 63;
   if (taken >= action('freeze-in-wake') && kind !== 'long-wait') {
     next.calm = 0;
+    next.raised = 0;
     next.ownerlessMs = 0;
     next.doubleMs = 0;
     next.staleMs = 0;
     for (const machine of next.machines) machine.announced = 0;
   }
   perpetrate(next, kind, argument, bounds);
-  judgeMoment(next, bounds.isDoubleForbidden);
+  judgeMoment(next, bounds);
   pardon(next, bounds);
   return next;
 }
@@ -101,6 +102,8 @@ function perpetrate(world: World, kind: ActionKind, argument: number, bounds: Bo
     case 'heal-all':
     case 'split':
     case 'forget':
+    case 'witness-down':
+    case 'witness-up':
       strikeSegment(world, kind, argument);
       return;
     default:
@@ -170,7 +173,7 @@ function blame(world: World): void {
 
 function strikeSegment(
   world: World,
-  kind: 'cut' | 'heal' | 'heal-all' | 'split' | 'forget',
+  kind: 'cut' | 'heal' | 'heal-all' | 'split' | 'forget' | 'witness-down' | 'witness-up',
   channel: number,
 ): void {
   const path = channel & 1 ? ' (private)' : '';
@@ -178,7 +181,7 @@ function strikeSegment(
   const say = (text: string): void => {
     world.trace?.push({ at: world.now, node: 'segment', kind: 'event', text });
   };
-  if (kind === 'cut' || kind === 'split' || kind === 'forget') {
+  if (kind === 'cut' || kind === 'split' || kind === 'forget' || kind === 'witness-down') {
     world.faultsLeft--;
   }
   switch (kind) {
@@ -202,6 +205,14 @@ function strikeSegment(
       say('the router forgets the VIP');
       believe(world, NOBODY);
       return;
+    case 'witness-down':
+      world.isWitnessUp = false;
+      say('the witness dies');
+      return;
+    case 'witness-up':
+      world.isWitnessUp = true;
+      say('the witness is back');
+      return;
   }
 }
 
@@ -223,9 +234,39 @@ function strikeMachine(world: World, kind: ActionKind, who: Who): void {
       machine.life = 'paused';
       tell('paused and cut off');
       return;
+    case 'suspend':
+      blame(world);
+      machine.life = 'suspended';
+      tell('suspended');
+      return;
     case 'resume':
-      machine.life = 'running';
       tell('resumes');
+      if (machine.life === 'suspended') catchUp(world, who, false);
+      else machine.life = 'running';
+      return;
+    case 'services-fail':
+      blame(world);
+      tell('services fail');
+      feed(world, who, { kind: 'services', now: machine.clock, health: 'failed' });
+      return;
+    case 'reload':
+      tell('reload');
+      feed(world, who, {
+        kind: 'settings',
+        now: machine.clock,
+        settings: machine.core.settings,
+      });
+      return;
+    case 'deafen':
+      // Only the owner's receiver is missed by anybody.
+      if (machine.core.isActive) blame(world);
+      else world.faultsLeft--;
+      machine.isDeaf = true;
+      tell('receives nothing more');
+      return;
+    case 'hear-again':
+      machine.isDeaf = false;
+      tell('receives again');
       return;
     case 'kill':
       blame(world);
@@ -248,7 +289,9 @@ function strikeMachine(world: World, kind: ActionKind, who: Who): void {
       tell('power off');
       return;
     case 'stop':
-      blame(world);
+      // Between two that know claims a stop is a handover, and nobody may miss the VIP for long.
+      if (machine.core.settings.dialect === 'legacy') blame(world);
+      else world.faultsLeft--;
       tell('TERM');
       feed(world, who, { kind: 'stop', now: machine.clock });
       return;
@@ -271,8 +314,12 @@ function strikeMachine(world: World, kind: ActionKind, who: Who): void {
 
 /** The process goes on: first with what it was doing, then with what waited, then with its timers. */
 function thaw(world: World, who: Who): void {
+  catchUp(world, who, isLate(world.machines[who]));
+}
+
+function catchUp(world: World, who: Who, isOldNews: boolean): void {
   const machine = world.machines[who];
-  machine.isCatchingUp = isLate(machine);
+  machine.isCatchingUp = isOldNews;
   if (machine.isCatchingUp) machine.listenedMs = 0;
   machine.life = 'running';
   const { unfinished, socket, pending } = machine;

@@ -7,9 +7,17 @@
 import { ip, type Milliseconds } from '../base/index.ts';
 import type { ExtendedSettings, FailoverSettings, Rule } from '../core/index.ts';
 import { act, LONG_WAIT_MS } from './act.ts';
-import { ADVANCE, type Bounds, LONG_CALM, possible } from './faults.ts';
+import { ADVANCE, type Bounds, type FaultKind, LONG_CALM, possible } from './faults.ts';
 import { type Property, unsettled } from './properties.ts';
-import { darkWorld, draft, type Segment, start, type Who, type World } from './world.ts';
+import {
+  darkWorld,
+  draft,
+  type Misbuild,
+  type Segment,
+  start,
+  type Who,
+  type World,
+} from './world.ts';
 
 export type Timers = { readonly keepaliveMs: Milliseconds; readonly deadtimeMs: Milliseconds };
 export const TIMERS: Timers = { keepaliveMs: 1000, deadtimeMs: 3000 };
@@ -23,7 +31,16 @@ export type SegmentOptions = {
   /** Between the slow repetitions of an announcement; none when absent. */
   readonly refreshMs?: Milliseconds;
   readonly isExtended?: true;
+  /** Whom a director may ask whether anybody is there: a neighbour that is known, or one of `witness_hosts`. */
+  readonly witness?: 'known' | 'named';
+  /** The router learns from questions only; directors ask it whether it believes them. */
+  readonly ignoresAnnouncements?: true;
+  /** Another than the one that fits the timers; 0: none. */
+  readonly leaseMs?: Milliseconds;
+  /** Datagrams that fit into a socket that nobody reads: the oldest stay. Six when absent. */
+  readonly socketSize?: number;
   readonly broken?: readonly Rule[];
+  readonly misbuilt?: readonly Misbuild[];
 };
 
 /** Timers of the extended dialect that fit the steps of time: a delayed datagram takes 100 ms. */
@@ -38,6 +55,7 @@ const EXTENDED: ExtendedSettings = {
   configDigest: '0000000000000000',
   linkAddresses: [],
   hasWitness: false,
+  namesWitnesses: false,
 };
 
 /** A pair of directors with one VIP, node by node as their lvs.cf would have it. */
@@ -47,8 +65,10 @@ export function segment(options: SegmentOptions = {}): Segment {
   return {
     settings: [settingsOf(0, options, timers), settingsOf(1, options, timers)],
     broken: options.broken ?? [],
+    misbuilt: options.misbuilt ?? [],
+    ignoresAnnouncements: options.ignoresAnnouncements ?? false,
     stepMs: timers.keepaliveMs / steps,
-    socketSize: 6,
+    socketSize: options.socketSize ?? 6,
   };
 }
 
@@ -57,7 +77,10 @@ const PRIVATE = [ip('192.0.2.11'), ip('192.0.2.12')] as const;
 const VIP = ip('198.51.100.100');
 
 function settingsOf(who: Who, options: SegmentOptions, timers: Timers): FailoverSettings {
-  const { refreshMs } = options;
+  const { refreshMs, witness, leaseMs = EXTENDED.leaseMs } = options;
+  const asks = { hasWitness: witness !== undefined, namesWitnesses: witness === 'named' };
+  const asksWitnesses = options.ignoresAnnouncements === true;
+  const verifies = asksWitnesses || refreshMs !== undefined;
   const partner = who === 0 ? 1 : 0;
   const first = { name: 'public', own: PUBLIC[who], partner: PUBLIC[partner] } as const;
   const second = { name: 'private', own: PRIVATE[who], partner: PRIVATE[partner] } as const;
@@ -66,11 +89,11 @@ function settingsOf(who: Who, options: SegmentOptions, timers: Timers): Failover
     paths: options.paths === 2 ? [first, second] : [first],
     ...timers,
     dialect: options.isExtended ? 'auto' : 'legacy',
-    ...(options.isExtended ? { extended: EXTENDED } : {}),
+    ...(options.isExtended ? { extended: { ...EXTENDED, ...asks, leaseMs } } : {}),
     failback: 'none',
     monitorLinks: options.monitorLinks ?? false,
     vips: [VIP],
-    ...(refreshMs === undefined ? {} : { verification: { asksWitnesses: false, refreshMs } }),
+    ...(verifies && { verification: { asksWitnesses, unasked: [], refreshMs: refreshMs ?? 0 } }),
   };
 }
 
@@ -130,7 +153,11 @@ export type Arena = {
   readonly name: string;
   readonly about: string;
   readonly segment: SegmentOptions;
-  readonly startsDark?: true;
+  /**
+   * Where it starts: at rest, one of them active (absent); switched off; switched on at the same
+   * moment; the same with one direction cut.
+   */
+  readonly starts?: 'dark' | 'together' | 'one-way';
   readonly bounds: Partial<Bounds>;
   /** Too large for every day. */
   readonly isDeep?: true;
@@ -140,7 +167,7 @@ const CABLES = ['cut', 'split'] as const;
 const MACHINES = ['freeze', 'freeze-in-turn', 'kill', 'kill-in-turn', 'power', 'stop'] as const;
 const EVERYTHING = [...CABLES, ...MACHINES, 'pause'] as const;
 
-export const ARENAS: readonly Arena[] = [
+const NAMED_ARENAS: readonly Arena[] = [
   {
     name: 'cables',
     about: 'two cuts of any direction, healed together, one by one or never',
@@ -193,7 +220,7 @@ export const ARENAS: readonly Arena[] = [
     name: 'cold-start',
     about: 'both machines switched on at any two moments, one stopped and started again',
     segment: { steps: 4 },
-    startsDark: true,
+    starts: 'dark',
     bounds: { faults: 1, kinds: ['stop'], window: 40, isDoubleForbidden: true },
   },
   {
@@ -212,7 +239,7 @@ export const ARENAS: readonly Arena[] = [
   {
     name: 'leases',
     about: 'extended dialect: one of freeze, kill -9, power, stop, at any effect; never two owners',
-    segment: { steps: 2, isExtended: true },
+    segment: { steps: 2, isExtended: true, socketSize: 3 },
     bounds: { faults: 1, kinds: MACHINES, isDoubleForbidden: true, horizon: 120 },
   },
   {
@@ -245,8 +272,70 @@ export const ARENAS: readonly Arena[] = [
     name: 'cold-claims',
     about: 'extended dialect: switched on at any two moments, with a delay; never two owners',
     segment: { steps: 2, isExtended: true },
-    startsDark: true,
+    starts: 'dark',
     bounds: { delays: 1, isDoubleForbidden: true, horizon: 120 },
+  },
+  {
+    name: 'two-cables',
+    about: 'extended dialect: two cuts of any direction, healed together, one by one or never',
+    segment: { steps: 2, isExtended: true },
+    bounds: { faults: 2, kinds: CABLES, horizon: 120 },
+  },
+  {
+    name: 'unable',
+    about: 'extended dialect: a cut, then the virtual services of a node fail',
+    segment: { steps: 2, isExtended: true },
+    bounds: {
+      faults: 2,
+      kinds: ['cut', 'services'],
+      order: [['cut'], ['services']],
+      horizon: 120,
+    },
+  },
+  {
+    name: 'cold-cables',
+    about: 'extended dialect: switched on together, one direction or both cut and healed',
+    segment: { steps: 2, isExtended: true },
+    starts: 'together',
+    bounds: { faults: 1, kinds: CABLES, horizon: 120 },
+  },
+  {
+    name: 'cold-one-way',
+    about: 'extended dialect: switched on where one direction was never whole; one takeover',
+    segment: { steps: 2, isExtended: true },
+    starts: 'one-way',
+    bounds: { isRaisedOnce: true, isDoubleForbidden: true, horizon: 120 },
+  },
+  {
+    name: 'suspended',
+    about:
+      'extended dialect: a suspended machine, whose network card keeps what it is sent, and a loss',
+    segment: { steps: 2, isExtended: true },
+    bounds: { faults: 1, losses: 1, kinds: ['suspend'], horizon: 120 },
+  },
+  {
+    name: 'handover',
+    about: 'extended dialect: a clean stop, and a datagram or kernel that takes longer',
+    segment: { steps: 2, isExtended: true },
+    bounds: { faults: 1, delays: 1, kinds: ['stop'], isDoubleForbidden: true, horizon: 120 },
+  },
+  {
+    name: 'deaf-standby',
+    about: 'extended dialect: the receiver of a standby dies, a neighbour can be asked',
+    segment: { steps: 2, isExtended: true, witness: 'known' },
+    bounds: { faults: 1, losses: 1, kinds: ['deaf'], isDoubleForbidden: true, horizon: 120 },
+  },
+  {
+    name: 'witnesses',
+    about: 'extended dialect, witness_hosts: the witness, a receiver or the cable of the VIPs dies',
+    segment: { steps: 2, isExtended: true, witness: 'named' },
+    bounds: { faults: 1, kinds: ['witness', 'deaf', 'link'], horizon: 120 },
+  },
+  {
+    name: 'stubborn-router',
+    about: 'extended dialect: a router that learns from questions only, one of freeze, power, stop',
+    segment: { steps: 2, isExtended: true, ignoresAnnouncements: true },
+    bounds: { faults: 1, kinds: ['freeze', 'power', 'stop'], horizon: 120 },
   },
   {
     name: 'lost-memory',
@@ -255,21 +344,39 @@ export const ARENAS: readonly Arena[] = [
     bounds: { faults: 2, kinds: ['pause', 'kill'], horizon: 120 },
     isDeep: true,
   },
-  {
-    name: 'two-claims',
-    about: 'extended dialect: two of cut, freeze, kill, power, stop',
-    segment: { steps: 2, isExtended: true },
-    bounds: { faults: 2, kinds: ['cut', 'freeze', 'kill', 'power', 'stop'], horizon: 120 },
-    isDeep: true,
-  },
-  {
-    name: 'two-of-all',
-    about: 'two faults of any kind; the owner repeats its announcement',
-    segment: { steps: 2, refreshMs: 6000 },
-    bounds: { faults: 2, kinds: EVERYTHING, horizon: 36 },
-    isDeep: true,
-  },
 ];
+
+/** Everything that can befall a pair in the extended dialect, where nobody can be asked. */
+const ALL_FAULTS = [...EVERYTHING, 'suspend', 'services'] as const;
+
+/**
+ * Two faults of any kind, each kind after each. All of them at once would be one search that outgrows every memory; the
+ * first fault chosen, and the second, it is many that end. What they have in common (the first fault alone) is searched
+ * once for each.
+ */
+const TWO_FAULTS: readonly Arena[] = [
+  ...pairs(ALL_FAULTS, 'extended', { steps: 2, isExtended: true }, 120),
+  ...pairs(EVERYTHING, 'legacy', { steps: 2, refreshMs: 6000 }, 36),
+];
+
+function pairs(
+  kinds: readonly FaultKind[],
+  dialect: string,
+  on: SegmentOptions,
+  horizon: number,
+): Arena[] {
+  return kinds.flatMap((first) =>
+    kinds.map((second) => ({
+      name: `${dialect}:${first}+${second}`,
+      about: `${dialect} dialect: ${first}, then ${second}`,
+      segment: on,
+      bounds: { faults: 2, kinds: [first, second], order: [[first], [second]], horizon },
+      isDeep: true,
+    })),
+  );
+}
+
+export const ARENAS: readonly Arena[] = [...NAMED_ARENAS, ...TWO_FAULTS];
 
 /** The worlds from which an arena is searched, and its bounds in full. */
 export function enter(
@@ -288,12 +395,26 @@ export function enter(
     ...arena.bounds,
     ...(watches === undefined ? {} : { watches }),
   };
-  return { starts: arena.startsDark ? darkPair(on, bounds) : restingPairs(on, bounds), bounds };
+  switch (arena.starts) {
+    case 'dark':
+      return { starts: darkPair(on, bounds), bounds };
+    case 'together':
+      return { starts: [coldPair(on, bounds)], bounds };
+    case 'one-way':
+      return { starts: [1, 4].map((cuts) => ({ ...coldPair(on, bounds), cuts })), bounds };
+    default:
+      return { starts: restingPairs(on, bounds), bounds };
+  }
 }
 
 /** Both machines are switched off; switching them on is a cure, at any moment of the window. */
 export function darkPair(on: Segment, bounds: Bounds): World[] {
   return [funded(darkWorld(on), bounds)];
+}
+
+/** Both have just been switched on. */
+function coldPair(on: Segment, bounds: Bounds): World {
+  return funded(powerOn(powerOn(darkWorld(on), 0), 1), bounds);
 }
 
 function funded(world: World, { faults, losses, delays }: Bounds): World {

@@ -7,7 +7,7 @@
  * window or never, and comes once.
  */
 import { isWholePair, type Property, unsettled } from './properties.ts';
-import { BOTH, isAnswering, isDue, NOBODY, type Who, type World } from './world.ts';
+import { BOTH, isAnswering, isDue, isUp, NOBODY, type Who, type World } from './world.ts';
 
 export const FAULT_KINDS = [
   'cut', // one direction of one path
@@ -15,11 +15,15 @@ export const FAULT_KINDS = [
   'freeze', // the process stands still, its socket fills, its kernel answers
   'freeze-in-turn', // the same between two effects of a turn
   'pause', // the machine stands still and is cut off, its clock too
+  'suspend', // the same, but what is sent to it waits in its network card
   'kill', // kill -9: the addresses stay
   'kill-in-turn',
   'power', // off: everything is gone
   'stop', // TERM
   'link', // the cable that carries the VIPs and the public path
+  'services', // the virtual services fail: not able to own; a reload mends it
+  'deaf', // the receiver of a standby dies, or of an owner that can find out; what it says passes
+  'witness', // the host that may be asked whether anybody is there dies
   'forget', // the router deletes its entry and asks
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
@@ -30,6 +34,8 @@ export type Bounds = {
   readonly losses: number;
   readonly delays: number;
   readonly kinds: readonly FaultKind[];
+  /** The kinds of the first fault, of the second, and so on, where an order is wanted; each is among `kinds`. */
+  readonly order?: readonly (readonly FaultKind[])[];
   /** Instants after a fault or a cure in which the next may come; another may come when all has settled. */
   readonly window: number;
   /** Instants after the last of them by which the pair must be settled; below LONG_CALM. */
@@ -38,6 +44,8 @@ export type Bounds = {
   readonly losesAnnouncements: boolean;
   /** Not even for a moment two owners. */
   readonly isDoubleForbidden: boolean;
+  /** After a fault or a cure the VIPs are raised once at most. */
+  readonly isRaisedOnce?: true;
   /** Properties that are judged; all when absent. */
   readonly watches?: readonly Property[];
 };
@@ -74,6 +82,13 @@ export const ACTIONS = [
   'link-down',
   'link-up',
   'forget',
+  'suspend',
+  'services-fail',
+  'reload',
+  'deafen',
+  'hear-again',
+  'witness-down',
+  'witness-up',
   'long-wait',
 ] as const;
 export type ActionKind = (typeof ACTIONS)[number];
@@ -136,8 +151,7 @@ function addAtOnce(actions: number[], world: World, bounds: Bounds): boolean {
       return true;
     }
     const { pending } = machine;
-    const isAwake = machine.life !== 'paused' && machine.life !== 'off';
-    if (pending !== undefined && !pending.isDone && !machine.isKernelSlow && isAwake) {
+    if (pending !== undefined && !pending.isDone && !machine.isKernelSlow && isUp(machine)) {
       actions.push(action('converge', who));
       if (world.delaysLeft > 0 && mayHurt) actions.push(action('converge-late', who));
       return true;
@@ -181,13 +195,14 @@ export function interruptions(
   if (before.faultsLeft === 0 || !mayStrike || (kind !== 'wake' && kind !== 'deliver')) {
     return actions;
   }
+  const kinds = nextKinds(before, bounds);
   const argument = (taken & 63) * 8;
   for (let effect = 0; effect < Math.min(turnEffects, 8); effect++) {
-    if (bounds.kinds.includes('freeze-in-turn')) {
+    if (kinds.includes('freeze-in-turn')) {
       const where = kind === 'wake' ? 'freeze-in-wake' : 'freeze-in-delivery';
       actions.push(action(where, argument + effect));
     }
-    if (bounds.kinds.includes('kill-in-turn')) {
+    if (kinds.includes('kill-in-turn')) {
       const where = kind === 'wake' ? 'kill-in-wake' : 'kill-in-delivery';
       actions.push(action(where, argument + effect));
     }
@@ -198,17 +213,23 @@ export function interruptions(
 function addEvents(actions: number[], world: World, bounds: Bounds): void {
   addCures(actions, world);
   if (world.faultsLeft === 0) return;
-  for (const kind of bounds.kinds) {
+  for (const kind of nextKinds(world, bounds)) {
     if (kind === 'split') {
       if (world.cuts === 0) actions.push(action('split'));
     } else if (kind === 'cut') {
       addCuts(actions, world);
     } else if (kind === 'forget') {
       actions.push(action('forget'));
+    } else if (kind === 'witness') {
+      if (world.isWitnessUp) actions.push(action('witness-down'));
     } else {
       for (const who of BOTH) addMachineFault(actions, world, kind, who);
     }
   }
+}
+
+function nextKinds({ faultsLeft }: World, { kinds, faults, order }: Bounds): readonly FaultKind[] {
+  return order?.[faults - faultsLeft] ?? kinds;
 }
 
 function addCuts(actions: number[], world: World): void {
@@ -222,7 +243,7 @@ function addCuts(actions: number[], world: World): void {
 }
 
 function addMachineFault(actions: number[], world: World, kind: FaultKind, who: Who): void {
-  const { life, hasLink } = world.machines[who];
+  const { life, hasLink, isDeaf, core } = world.machines[who];
   if (kind === 'power' && life !== 'off') actions.push(action('power-off', who));
   if (kind === 'kill' && (life === 'running' || life === 'frozen')) {
     actions.push(action('kill', who));
@@ -232,6 +253,12 @@ function addMachineFault(actions: number[], world: World, kind: FaultKind, who: 
   if (kind === 'pause') actions.push(action('pause', who));
   if (kind === 'stop') actions.push(action('stop', who));
   if (kind === 'link' && hasLink) actions.push(action('link-down', who));
+  if (kind === 'suspend') actions.push(action('suspend', who));
+  if (kind === 'services' && !core.areServicesFailed) actions.push(action('services-fail', who));
+  const findsOut = core.settings.extended?.namesWitnesses === true;
+  if (kind === 'deaf' && !isDeaf && (findsOut || !core.isActive)) {
+    actions.push(action('deafen', who));
+  }
 }
 
 /** What would mend what is broken. */
@@ -246,10 +273,13 @@ function addCures(actions: number[], world: World): void {
     if ((world.cuts >> channel) & 1) actions.push(action('heal', channel));
   }
   if ((world.cuts & (world.cuts - 1)) !== 0) actions.push(action('heal-all'));
+  if (!world.isWitnessUp) actions.push(action('witness-up'));
   for (const who of BOTH) {
-    const { life, hasLink } = world.machines[who];
+    const { life, hasLink, isDeaf, core } = world.machines[who];
     if (life === 'frozen') actions.push(action('thaw', who));
-    if (life === 'paused') actions.push(action('resume', who));
+    if (life === 'paused' || life === 'suspended') actions.push(action('resume', who));
+    if (isDeaf) actions.push(action('hear-again', who));
+    if (life === 'running' && core.areServicesFailed) actions.push(action('reload', who));
     if (life === 'killed' || life === 'stopped') actions.push(action('start', who));
     if (life === 'off') actions.push(action('power-on', who));
     if (life === 'running' && !hasLink) actions.push(action('link-up', who));

@@ -38,11 +38,11 @@ export const CORE_FIELDS = {
   isStopping: true,
   wish: true,
   announcements: true,
-  verification: false, // off in the legacy runs
+  verification: true,
   extended: true,
 } satisfies Record<keyof FailoverState, boolean>;
 
-const LIVES = ['running', 'frozen', 'paused', 'killed', 'off', 'stopped'];
+const LIVES = ['running', 'frozen', 'paused', 'killed', 'off', 'stopped', 'suspended'];
 const AFTERWARDS = ['announce', 'say-stopped', 'exit', 'nothing'];
 const SAID = ['nothing', 'running', 'stopped'];
 const DIALECTS = ['unknown', 'legacy', 'extended'];
@@ -52,7 +52,12 @@ const NEVER = -0x7fffffff;
 /** Writes the key of `world` into `key` and gives its length. */
 export function writeKey(world: World, key: Int32Array): number {
   let at = 0;
-  key[at++] = world.router * 4 + flag(world.isMild) * 2 + flag(world.isExcused);
+  key[at++] =
+    world.raised * 32 +
+    world.router * 8 +
+    flag(world.isWitnessUp) * 4 +
+    flag(world.isMild) * 2 +
+    flag(world.isExcused);
   key[at++] = world.held * 16 + world.cuts;
   key[at++] = world.calm * 4096 + world.faultsLeft * 256 + world.lossesLeft * 16 + world.delaysLeft;
   key[at++] = world.ownerlessMs * 65536 + world.doubleMs;
@@ -72,7 +77,11 @@ function writeMachine(world: World, who: Who, key: Int32Array, start: number): n
   const { life, core, pending, leaseUntil, claimUntil, clock } = machine;
   let at = start;
   key[at++] = LIVES.indexOf(life);
-  key[at++] = flag(machine.holds) * 4 + flag(machine.hasLink) * 2 + flag(machine.areFramesHeld);
+  key[at++] =
+    flag(machine.isDeaf) * 8 +
+    flag(machine.holds) * 4 +
+    flag(machine.hasLink) * 2 +
+    flag(machine.areFramesHeld);
   key[at++] = machine.announced;
   key[at++] = machine.frames.length;
   for (const owner of machine.frames) key[at++] = owner;
@@ -106,7 +115,7 @@ function writeExtended(world: World, who: Who, key: Int32Array, start: number): 
   const { sequence, since, epoch, maxEpoch, claim, ask, told, owesAnnouncement, partner } =
     machine.core.extended;
   const newest = newestEpoch(world);
-  let at = start;
+  let at = writeHearing(machine, key, start);
   key[at++] = Math.min(sequence - since, LONG_PAST);
   key[at++] = newest - epoch;
   key[at++] = newest - maxEpoch;
@@ -135,6 +144,18 @@ function writeExtended(world: World, who: Who, key: Int32Array, start: number): 
     flag(ask !== undefined && echoed >= ask.sequence) * 16 +
     flag(partner.isProven) * 32;
   key[at++] = echoed < 0 ? NEVER : Math.min(sequence - echoed, LONG_PAST);
+  return at;
+}
+
+function writeHearing({ core, clock }: Machine, key: Int32Array, start: number): number {
+  const { askedSegmentAt, segmentHeardAt, unheardSince, isIsolated } = core.extended;
+  const oldest = 3 * core.settings.deadtimeMs;
+  let at = start;
+  for (const moment of [askedSegmentAt, unheardSince]) {
+    key[at++] = moment === undefined ? NEVER : Math.min(clock - moment, oldest);
+  }
+  const isAnswered = segmentHeardAt !== undefined && segmentHeardAt >= (askedSegmentAt ?? 0);
+  key[at++] = flag(isAnswered) + flag(isIsolated) * 2;
   return at;
 }
 
@@ -220,7 +241,7 @@ function writeCore(core: FailoverState, clock: Instant, key: Int32Array, start: 
 }
 
 function writeAnnouncements(
-  { announcements, settings }: FailoverState,
+  { announcements, settings, verification }: FailoverState,
   clock: Instant,
   key: Int32Array,
   start: number,
@@ -232,6 +253,12 @@ function writeAnnouncements(
   key[at++] = tokenAt === undefined ? NEVER : tokenAt - clock;
   const { refreshAt } = announcements;
   key[at++] = refreshAt === undefined ? NEVER : Math.max(refreshAt - clock, -settings.keepaliveMs);
+  if (verification === undefined) key[at++] = NEVER;
+  else {
+    const { pending, questions, judgeAt } = verification;
+    key[at++] = pending.length * 2 + flag(questions > 0);
+    key[at++] = judgeAt === undefined ? NEVER : Math.max(judgeAt - clock, -settings.keepaliveMs);
+  }
   const { round } = announcements;
   key[at++] = round === undefined ? 0 : 1;
   if (round === undefined) return at;
@@ -266,6 +293,12 @@ function writeEffect(
       return at;
     case 'claim-lease':
       key[at++] = 4;
+      return at;
+    case 'verify':
+      key[at++] = 6 + flag(effect.teaches);
+      return at;
+    case 'ask-segment':
+      key[at++] = 5;
       return at;
     case 'exit':
       key[at++] = 1;

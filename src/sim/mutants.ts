@@ -5,7 +5,7 @@
  * `falls`: the property that must break, by a shortest trace. Undefined: nothing may break.
  */
 import { RULES, type Rule } from '../core/index.ts';
-import { ARENAS, enter } from './arenas.ts';
+import { ARENAS, enter, type SegmentOptions } from './arenas.ts';
 import type { Property } from './properties.ts';
 import { type SearchResult, search } from './search.ts';
 
@@ -13,6 +13,8 @@ export type Mutant = {
   readonly name: string;
   readonly about: string;
   readonly broken: readonly Rule[];
+  /** What else is wrong: a lease of another length, a kernel or a crank that does not do its part. */
+  readonly segment?: Partial<SegmentOptions>;
   readonly arena: string;
   readonly falls: Property | undefined;
 };
@@ -80,7 +82,54 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant('told-life', 'lost-memory', 'stale-long', 'R8: a partner that forgot is overlooked'),
   mutant('release-before-telling', 'links', 'told-too-early', 'STOPPED before the VIPs are gone'),
+  mutant('hear-stopped', 'handover', 'handover-slow', 'R3: STOPPED is ignored'),
+  mutant('proof', 'cold-one-way', 'raised-twice', 'R3: STOPPED of one that cannot hear us counts'),
+  mutant(
+    'ineligible-rearms-not',
+    'unable',
+    'ownerless-long',
+    'R3: a partner that may not take over is waited for',
+  ),
+  mutant('answer-claim', 'cold-cables', 'raised-disturbed', 'R6: a rival claim is not answered'),
+  mutant('ask-first', 'claims', 'taken-for-deaf', 'R5: deaf by age, nobody is asked'),
+  mutant('drop-old-ask', 'two-cables', 'taken-for-deaf', 'R5: a question is kept over a gap'),
+  mutant('told-by-level', 'claims', 'stale-long', 'R8: announces only over a rival that it saw'),
+  mutant('verify', 'stubborn-router', 'stale-long', 'R9: who ignores announcements is not taught'),
+  mutant('refresh', 'repeating', 'stale-router', 'R9: what was said once is not said again'),
+  mutant('hear-before-claim', 'deaf-standby', 'no-owner', 'R10: a deaf standby claims'),
+  mutant('resign-isolated', 'witnesses', 'isolated-owner', 'an owner that reaches nobody stays'),
+  mutant('witness-doubt', 'witnesses', 'left-for-nobody', 'resigns before it can know why'),
+  {
+    ...mutant('yield-to-deaf-partner', 'claims', 'two-owners', 'R5: a deaf owner is waited for'),
+    name: 'no-deaf-rule',
+  },
+  {
+    ...mutant('announce-for-partner', 'claims', 'stale-router', 'R8: nobody speaks for the deaf'),
+    name: 'no-proxy',
+  },
+  misbuilt('no-lease', 'leases', 'double-start', 'R1: no lease: who is frozen goes on answering', {
+    leaseMs: 0,
+  }),
+  misbuilt('lease-too-long', 'leases', 'double-start', 'R1: a lease that outlives what is told', {
+    misbuilt: ['lease-too-long'],
+  }),
+  misbuilt('lease-revived', 'leases', 'double-start', 'R1: a dead lease is made anew', {
+    misbuilt: ['lease-revived'],
+  }),
+  misbuilt('renewed-by-packet', 'leases', 'no-owner', 'R1: renewed by what leaves the machine', {
+    misbuilt: ['renewed-by-packet'],
+  }),
 ];
+
+function misbuilt(
+  name: string,
+  arena: string,
+  falls: Property,
+  about: string,
+  segment: Partial<SegmentOptions>,
+): Mutant {
+  return { name, about, broken: [], segment, arena, falls };
+}
 
 function mutant(rule: Rule, arena: string, falls: Property, about: string): Mutant {
   return { name: `no-${rule}`, about, broken: [rule], arena, falls };
@@ -101,7 +150,8 @@ export function hunt(mutant: Mutant): Verdict {
   const arena = ARENAS.find(({ name }) => name === mutant.arena);
   if (arena === undefined) throw new RangeError(`no arena ${mutant.arena}`);
   const watches = mutant.falls === undefined ? undefined : [mutant.falls];
-  const { starts, bounds } = enter(arena, mutant.broken, watches);
+  const changed = { ...arena, segment: { ...arena.segment, ...mutant.segment } };
+  const { starts, bounds } = enter(changed, mutant.broken, watches);
   const result = search(starts, bounds);
   return { mutant, result, isAsExpected: result.found?.property === mutant.falls };
 }

@@ -23,11 +23,20 @@ import {
 } from '../core/index.ts';
 import type { Node, PathName } from '../model/index.ts';
 import { decodeHeartbeat, decodeTrailer, type Trailer } from '../wire/index.ts';
-import { judgeActivation, judgeStopped, type Property } from './properties.ts';
+import {
+  judgeActivation,
+  judgeClaim,
+  judgeRelease,
+  judgeStopped,
+  type Property,
+} from './properties.ts';
 import type { TraceEvent, TraceRecord } from './trace.ts';
 
-/** `frozen`: the process stands still, its socket fills, its kernel answers. `paused`: the whole machine, cut off. */
-export type Life = 'running' | 'frozen' | 'paused' | 'killed' | 'off' | 'stopped';
+/**
+ * `frozen`: the process stands still, its socket fills, its kernel answers. `paused`: the whole machine, cut off.
+ * `suspended`: the whole machine; what is sent to it waits in its network card.
+ */
+export type Life = 'running' | 'frozen' | 'paused' | 'suspended' | 'killed' | 'off' | 'stopped';
 
 /** 0 = primary, 1 = backup. */
 export type Who = 0 | 1;
@@ -61,6 +70,8 @@ export type Machine = {
   /** Names the life of its process: two more for each, even for the primary, odd for the backup. */
   incarnation: number;
   hasLink: boolean;
+  /** Its receiver is dead: nothing reaches it, what it says passes. */
+  isDeaf: boolean;
   /** What arrived while it was frozen, oldest first. */
   socket: readonly Queued[];
   /** What a turn that was interrupted had still to do. */
@@ -87,6 +98,10 @@ export type World = {
   /** Bits by channel: nothing passes. */
   cuts: number;
   router: Who | typeof NOBODY;
+  /** The host that directors may ask whether anybody is there. */
+  isWitnessUp: boolean;
+  /** How often, since the last fault or cure, somebody became active. */
+  raised: number;
   /** Instants since the last fault or cure. */
   calm: number;
   faultsLeft: number;
@@ -109,10 +124,21 @@ export type World = {
 export type Segment = {
   readonly settings: readonly [FailoverSettings, FailoverSettings];
   readonly broken: readonly Rule[];
+  /** What is wrong with the kernels or the crank, to show what the core relies on. */
+  readonly misbuilt: readonly Misbuild[];
+  /** The router takes its entry from questions only (RFC 826), not from announcements. */
+  readonly ignoresAnnouncements: boolean;
   readonly stepMs: Milliseconds;
   /** Datagrams that fit into a socket that nobody reads. */
   readonly socketSize: number;
 };
+
+export const MISBUILDS = [
+  'lease-too-long', // the kernel keeps a lease for a deadtime longer than it is told
+  'lease-revived', // a dead lease is made anew by extending it
+  'renewed-by-packet', // the lease is extended by a heartbeat that leaves the machine, by nothing else
+] as const;
+export type Misbuild = (typeof MISBUILDS)[number];
 
 const PATHS: readonly [PathName, PathName] = ['public', 'private'];
 
@@ -129,6 +155,7 @@ export function darkWorld(segment: Segment): World {
     claimUntil: undefined,
     incarnation: who,
     hasLink: true,
+    isDeaf: false,
     socket: [],
     unfinished: [],
     frames: [],
@@ -145,6 +172,8 @@ export function darkWorld(segment: Segment): World {
     held: 0,
     cuts: 0,
     router: NOBODY,
+    isWitnessUp: true,
+    raised: 0,
     calm: 0,
     faultsLeft: 0,
     lossesLeft: 0,
@@ -180,13 +209,15 @@ export function isOpen(world: World, channel: number): boolean {
   const from = world.machines[channel >> 1 === 0 ? 0 : 1];
   const to = world.machines[channel >> 1 === 0 ? 1 : 0];
   if ((channel & 1) === 0 && !(from.hasLink && to.hasLink)) return false;
-  return to.life === 'running' || to.life === 'frozen';
+  if (to.isDeaf) return false;
+  return to.life === 'running' || to.life === 'frozen' || to.life === 'suspended';
 }
 
 /** Some path lets `from` be heard, as far as cables go. */
 export function hasPath(world: World, from: Who): boolean {
   const paths = world.segment.settings[from].paths;
   const areLinked = world.machines[0].hasLink && world.machines[1].hasLink;
+  if (world.machines[other(from)].isDeaf) return false;
   return paths.some((_, path) => {
     const isCut = (world.cuts >> (from * 2 + path)) & 1;
     return !isCut && (path === 1 || areLinked);
@@ -203,10 +234,26 @@ function leaseMsOf({ settings }: FailoverState): Milliseconds {
   return settings.dialect === 'auto' ? (settings.extended?.leaseMs ?? 0) : 0;
 }
 
+/** When a lease that is granted or extended now ends. */
+function leaseEnd({ segment }: World, { core, clock }: Machine): Instant {
+  const isLong = segment.misbuilt.includes('lease-too-long');
+  return after(clock, leaseMsOf(core) + (isLong ? core.settings.deadtimeMs : 0));
+}
+
+/** The machine, if not the process: its kernel works. */
+export function isUp({ life }: Machine): boolean {
+  return life !== 'off' && life !== 'paused' && life !== 'suspended';
+}
+
 /** The kernel of this machine answers the router when asked. */
 export function isAnswering(machine: Machine): boolean {
-  const isUp = machine.life !== 'off' && machine.life !== 'paused';
-  return machine.holds && machine.hasLink && isUp && isLeased(machine);
+  const isHeard = machine.hasLink && !machine.isDeaf && isUp(machine);
+  return machine.holds && isHeard && isLeased(machine);
+}
+
+/** Asked by this machine, the witness would answer, and be heard. */
+export function reachesWitness({ isWitnessUp }: World, { hasLink, isDeaf }: Machine): boolean {
+  return isWitnessUp && hasLink && !isDeaf;
 }
 
 export function isDue(machine: Machine): boolean {
@@ -247,7 +294,10 @@ export function feed(world: World, who: Who, input: Input, limit?: number): void
   const before = machine.core;
   const move = step(before, input);
   machine.core = move.state;
-  if (move.state.isActive && !before.isActive) judgeActivation(world, who);
+  if (move.state.isActive && !before.isActive) judgeActivation(world, who, before);
+  if (!move.state.isActive && before.isActive) judgeRelease(world, who, before.extended.ask);
+  const claims = move.state.extended.claim !== undefined;
+  if (claims && before.extended.claim === undefined) judgeClaim(world, who);
   perform(world, who, move.effects, limit);
 }
 
@@ -287,7 +337,7 @@ function carryOut(world: World, who: Who, effect: Effect): void {
       send(world, who, effect.path === 'private' ? 1 : 0, effect.bytes);
       return;
     case 'converge':
-      if (!openGate(machine, effect.role)) {
+      if (!openGate(world, machine, effect.role)) {
         feed(world, who, { kind: 'lease', now: machine.clock, isAlive: false });
         return;
       }
@@ -298,11 +348,21 @@ function carryOut(world: World, who: Who, effect: Effect): void {
       machine.claimUntil = after(machine.clock, effect.ms);
       return;
     case 'announce':
-      machine.frames = [...machine.frames, effect.owner === 'own' ? who : other(who)];
+      if (!world.segment.ignoresAnnouncements) {
+        machine.frames = [...machine.frames, effect.owner === 'own' ? who : other(who)];
+      }
       if (effect.owner === 'own') machine.announced += effect.forms.length;
       return;
+    case 'verify':
+      verify(world, who, effect.teaches);
+      return;
+    case 'ask-segment':
+      if (reachesWitness(world, machine)) {
+        feed(world, who, { kind: 'segment-heard', now: machine.clock });
+      }
+      return;
     case 'extend-lease':
-      extendLease(world, who);
+      if (!world.segment.misbuilt.includes('renewed-by-packet')) extendLease(world, who);
       return;
     case 'exit':
       machine.life = 'stopped';
@@ -322,21 +382,31 @@ function carryOut(world: World, who: Who, effect: Effect): void {
  * Gate first, then the address: raised under a lease, lowered behind a closed gate. False: the mark of the claim has
  * expired, and nothing is opened.
  */
-function openGate(machine: Machine, role: 'active' | 'standby'): boolean {
+function openGate(world: World, machine: Machine, role: 'active' | 'standby'): boolean {
   const { claimUntil, clock } = machine;
   machine.claimUntil = undefined;
   if (role === 'active' && claimUntil !== undefined && claimUntil <= clock) return false;
   const leaseMs = leaseMsOf(machine.core);
   const isOpened = role === 'active' && leaseMs > 0;
-  machine.leaseUntil = isOpened ? after(machine.clock, leaseMs) : undefined;
+  machine.leaseUntil = isOpened ? leaseEnd(world, machine) : undefined;
   return true;
+}
+
+/** The router answers to who it believes in; a question from the VIP teaches it what an announcement does not. */
+function verify(world: World, who: Who, teaches: boolean): void {
+  const machine = world.machines[who];
+  if (teaches && world.segment.ignoresAnnouncements) machine.frames = [...machine.frames, who];
+  const { vips, paths } = machine.core.settings;
+  const witness = paths[0]?.partner;
+  if (world.router !== who || !isAnswering(machine) || witness === undefined) return;
+  feed(world, who, { kind: 'believed', now: machine.clock, vips, witness });
 }
 
 /** A living lease is extended, a dead one stays dead. */
 function extendLease(world: World, who: Who): void {
   const machine = world.machines[who];
-  if (isLeased(machine)) {
-    machine.leaseUntil = after(machine.clock, leaseMsOf(machine.core));
+  if (isLeased(machine) || world.segment.misbuilt.includes('lease-revived')) {
+    machine.leaseUntil = leaseEnd(world, machine);
   } else {
     feed(world, who, { kind: 'lease', now: machine.clock, isAlive: false });
   }
@@ -351,6 +421,9 @@ function send(world: World, who: Who, path: 0 | 1, bytes: Uint8Array): void {
     note(world, who, { kind: 'lose', word, path: PATHS[path] });
     return;
   }
+  const { core, holds } = world.machines[who];
+  const renews = core.isActive && holds && bytes[0] !== STOPPED;
+  if (renews && world.segment.misbuilt.includes('renewed-by-packet')) extendLease(world, who);
   world.channels = world.channels.map((words, index) =>
     index === channel ? [...words, bytes] : words,
   );
@@ -373,7 +446,7 @@ export function deliver(world: World, channel: number, limit?: number): void {
   const path = PATHS[queued.path];
   if (!isOpen(world, channel)) {
     note(world, other(who), { kind: 'lose', word: wordName(queued.bytes), path });
-  } else if (machine.life === 'frozen') {
+  } else if (machine.life === 'frozen' || machine.life === 'suspended') {
     if (machine.socket.length >= world.segment.socketSize) return;
     machine.socket = [...machine.socket, queued];
     note(world, who, { kind: 'queue', word: wordName(queued.bytes), path });
@@ -449,7 +522,8 @@ export function advance(world: World): void {
   for (const machine of world.machines) {
     machine.areFramesHeld = false;
     if (machine.pending?.isDone === false) machine.isKernelSlow = false;
-    if (machine.life !== 'paused') machine.clock = after(machine.clock, stepMs);
+    const stands = machine.life === 'paused' || machine.life === 'suspended';
+    if (!stands) machine.clock = after(machine.clock, stepMs);
     if (machine.life === 'running' || machine.life === 'frozen') machine.listenedMs += stepMs;
   }
 }
