@@ -17,6 +17,7 @@ export const DAEMON_ROUTES: readonly Route[] = [
     path: '/v1/status',
     summary: 'The director and its partner, the verdict in one sentence first.',
     right: 'look',
+    sharedMs: 20,
     answer: status,
     handle: async (face) => {
       const told = await face.status();
@@ -73,8 +74,10 @@ export const DAEMON_ROUTES: readonly Route[] = [
   textRoute({
     method: 'GET',
     path: '/metrics',
-    summary: 'This director and what it serves as Prometheus text; docs/metrics.md names every metric.',
+    summary:
+      'This director and what it serves as Prometheus text; docs/metrics.md names every metric.',
     right: 'look',
+    sharedMs: 500,
     type: 'text/plain; version=0.0.4; charset=utf-8',
     handle: async (face) => {
       const { metricsText } = await import('./metrics.ts');

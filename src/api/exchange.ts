@@ -24,19 +24,18 @@ export async function exchange(
   const { socket } = request;
   // Its body has to come within the server's limit; what is asked may take longer to find out or to do.
   socket.setTimeout(PATIENCE_MS);
-  response.once('finish', () => socket.setTimeout(LIMIT_MS));
   const answer = await handle(requestOf(request), caller);
+  socket.setTimeout(LIMIT_MS);
   if (response.destroyed) return;
   const { status, headers, body } = answer;
   if (typeof body === 'string') {
-    respond(request, response, answer, body);
+    respond(request, response, answer);
     return;
   }
   if (streams >= MOST_STREAMS) {
     const { refusal } = await import('./handle.ts');
     const title = `${MOST_STREAMS} streams are open already: this director serves no more`;
-    const refused = refusal({ reason: 'too-many-streams', title });
-    respond(request, response, refused, String(refused.body));
+    respond(request, response, refusal({ reason: 'too-many-streams', title }));
     return;
   }
   response.writeHead(status, { ...headers, connection: 'close' });
@@ -86,20 +85,26 @@ function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
   return whole;
 }
 
-function respond(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { status, headers }: Omit<ApiResponse, 'body'>,
-  body: string,
-): void {
+function respond(request: IncomingMessage, response: ServerResponse, answer: ApiResponse): void {
+  const { status, headers } = answer;
+  const body = bytesOf(answer);
   // A GET's body, and what lies behind a limit, was never read: the connection cannot go on.
   const isRead = request.complete || !hasBody(request);
   const more: Headers = isRead ? {} : { connection: 'close' };
-  response.writeHead(status, { ...headers, ...more, 'content-length': Buffer.byteLength(body) });
+  response.writeHead(status, { ...headers, ...more, 'content-length': body.length });
   response.end(body);
   if (isRead) return;
   const { socket } = request;
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
+}
+
+/** Of an answer that many callers share, once: each slow reader holds the same bytes. */
+const bytes = new WeakMap<ApiResponse, Uint8Array>();
+
+function bytesOf(answer: ApiResponse): Uint8Array {
+  const made = bytes.get(answer) ?? new TextEncoder().encode(String(answer.body));
+  bytes.set(answer, made);
+  return made;
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

@@ -7,7 +7,7 @@
  * denied ones too, passes the one place that writes the audit. A defect of ours ends a request and not the director: who
  * may only look must not find a way to make it stop.
  */
-import { err } from '../base/index.ts';
+import { err, type Milliseconds } from '../base/index.ts';
 import { type DirectorFace, systemErrorText } from '../director/index.ts';
 import { PROBLEM_TYPE, type Problem, problemDocument } from './problem.ts';
 import type { Route, Served } from './route.ts';
@@ -17,10 +17,11 @@ import { type ApiRequest, type ApiResponse, type Caller, type Handle, RIGHTS } f
 /** The API of one director. */
 export function apiOf(face: DirectorFace, routes: readonly Route[] = ROUTES): Handle {
   const table = new Table(routes);
+  const shared = new SharedAnswers();
   return async (request, caller) => {
     const acting = actingCaller(request, caller);
     try {
-      return await answer(face, table, request, acting);
+      return await answer({ face, table, shared }, request, acting);
     } catch (error) {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       face.tell([`api: ${request.method} ${request.target.slice(0, 100)}: ${text}`], 'trouble');
@@ -29,9 +30,14 @@ export function apiOf(face: DirectorFace, routes: readonly Route[] = ROUTES): Ha
   };
 }
 
+type Parts = {
+  readonly face: DirectorFace;
+  readonly table: Table;
+  readonly shared: SharedAnswers;
+};
+
 async function answer(
-  face: DirectorFace,
-  table: Table,
+  { face, table, shared }: Parts,
   request: ApiRequest,
   caller: Caller,
 ): Promise<ApiResponse> {
@@ -53,17 +59,27 @@ async function answer(
     note(served, '');
     return refusal(served.error);
   }
+  const { params } = found;
+  const query = queryOf(search);
+  if (route.method === 'GET') {
+    const call = { caller, headers: request.headers, params, query, body: {} };
+    const make = async () => finish(route, await route.serve(face, call));
+    return shared.answer(route.sharedMs, request.target, make);
+  }
   const body = await readBody(route, request);
   if (!body.ok) {
     note(body, '');
     return refusal(body.error);
   }
-  const { headers } = request;
-  const query = queryOf(search);
-  const call = { caller, headers, params: found.params, query, body: body.value };
+  const call = { caller, headers: request.headers, params, query, body: body.value };
   const served = await route.serve(face, call);
+  shared.forget();
   const { reason }: { readonly reason?: unknown } = body.value;
   note(served, route.detail(body.value), typeof reason === 'string' ? reason : undefined);
+  return finish(route, served);
+}
+
+function finish(route: Route, served: Served): ApiResponse {
   return served.ok ? response(route, served.value) : refusal(served.error);
 }
 
@@ -95,7 +111,6 @@ function whyNot(route: Route, { role, right, from }: Caller): string {
 }
 
 async function readBody(route: Route, request: ApiRequest) {
-  if (route.method === 'GET') return { ok: true, value: {} } as const;
   const text = await request.body(route.longestBody);
   if (text === undefined) {
     const title = `a body has at most ${route.longestBody} bytes here`;
@@ -165,6 +180,33 @@ export function refusal(problem: Problem): ApiResponse {
   const document = problemDocument(problem);
   const headers = { 'content-type': PROBLEM_TYPE, 'cache-control': 'no-store', ...problem.headers };
   return { status: document.status, headers, body: `${JSON.stringify(document)}\n` };
+}
+
+/** Answers that several callers may have, by what was asked. */
+class SharedAnswers {
+  readonly #made = new Map<
+    string,
+    { readonly until: number; readonly answer: Promise<ApiResponse> }
+  >();
+
+  answer(
+    sharedMs: Milliseconds,
+    target: string,
+    make: () => Promise<ApiResponse>,
+  ): Promise<ApiResponse> {
+    // What has a query is asked by few, and there may be any number of queries.
+    if (sharedMs === 0 || target.includes('?')) return make();
+    const now = performance.now();
+    const known = this.#made.get(target);
+    if (known !== undefined && now < known.until) return known.answer;
+    const answer = make();
+    this.#made.set(target, { until: now + sharedMs, answer });
+    return answer;
+  }
+
+  forget(): void {
+    this.#made.clear();
+  }
 }
 
 /** Routes by path; those with `{...}` are tried one by one. */

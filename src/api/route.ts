@@ -5,7 +5,7 @@
  * answer's type. A handler answers with a value or with a Problem and knows nothing of HTTP beyond a header or two.
  */
 import * as v from 'valibot';
-import { err, type Ok, ok, type Result } from '../base/index.ts';
+import { err, type Milliseconds, type Ok, ok, type Result } from '../base/index.ts';
 import type { DirectorFace } from '../director/index.ts';
 import type { Problem } from './problem.ts';
 import type { ApiResponse, Caller, Headers, Right } from './types.ts';
@@ -49,6 +49,11 @@ type Frame = {
   readonly isAudited?: boolean;
   /** In bytes; absent: 64 KiB. */
   readonly longestBody?: number;
+  /**
+   * Those who ask for the same within this time share one answer, so that a thousand readers cost what one does. Any change
+   * through the API ends it. Absent: each has his own.
+   */
+  readonly sharedMs?: Milliseconds;
 };
 
 export type AnswerKind =
@@ -57,10 +62,7 @@ export type AnswerKind =
   /** Server-sent events, each with a record of this schema. */
   | { readonly kind: 'stream'; readonly schema: Schema };
 
-export type Route = Required<Omit<Frame, 'isForPartner' | 'isAudited' | 'longestBody'>> & {
-  readonly isForPartner: boolean;
-  readonly isAudited: boolean;
-  readonly longestBody: number;
+export type Route = Required<Frame> & {
   readonly query: Schema | undefined;
   readonly body: Schema | undefined;
   readonly answer: AnswerKind;
@@ -143,6 +145,7 @@ function route<Q extends Schema, B extends Schema>(
     isForPartner: parts.isForPartner ?? false,
     isAudited: parts.isAudited ?? method === 'POST',
     longestBody: parts.longestBody ?? LONGEST_BODY,
+    sharedMs: parts.sharedMs ?? 0,
     detail: (value) => {
       if (detail === undefined || body === undefined) return JSON.stringify(value);
       const checked = v.safeParse(body, value);

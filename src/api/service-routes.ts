@@ -19,6 +19,7 @@ export const SERVICE_ROUTES: readonly Route[] = [
     path: '/v1/services',
     summary: 'The virtual services: their servers, weights, reasons, traffic, and overrides.',
     right: 'look',
+    sharedMs: 200,
     answer: services,
     handle: (face) => {
       const runner = face.services();
