@@ -80,7 +80,7 @@ export function lvsConfig(setup: Setup, node: Director): string {
     `    port = ${SERVICE_PORT}`,
     '    protocol = tcp',
     `    scheduler = ${services === undefined ? 'wlc' : 'rr'}`,
-    ...(services === undefined ? [] : serverLines(family)),
+    ...(services === undefined ? [] : serverLines(family, services.method)),
     '}',
   ].join('\n')}\n`;
 }
@@ -94,10 +94,11 @@ function planeLines(services: ServicesSetup | undefined): string[] {
   return [`network = ${services.method}`, 'dataplane = nftables', ...more];
 }
 
-function serverLines(family: Family): string[] {
+function serverLines(family: Family, method: ServiceMethod): string[] {
   return [
     '    check = tcp',
     '    check_interval_ms = 250',
+    ...(method === 'direct' ? ['    check_vip = 1'] : []),
     ...REAL_SERVERS.flatMap((name) => [
       `    server ${name} {`,
       `        address = ${SERVER_ADDRESSES[family][name]}`,

@@ -25,6 +25,12 @@ export interface Pinger {
   ping(address: IpAddress, done: Done): () => void;
 }
 
+/** SYNs to a VIP at a real server's link-layer address. */
+export interface Knocker {
+  /** The verdict comes with the answer; the returned function ends the waiting. */
+  knock(check: Check, vip: IpAddress, done: Done): () => void;
+}
+
 /** What probes need of the world. */
 export type ProbeContext = {
   /** Absent: checks by program fail with `own-limits`. */
@@ -33,6 +39,8 @@ export type ProbeContext = {
   readonly programUser?: { readonly uid: number; readonly gid: number };
   /** Absent: checks by ping fail with `own-limits`. */
   readonly pinger?: Pinger;
+  /** Absent: knocks at a VIP fail with `own-limits`. */
+  readonly knocker?: Knocker;
   /** PEM certificates to trust in place of the machine's. */
   readonly roots?: readonly string[];
 };

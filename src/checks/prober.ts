@@ -1,6 +1,6 @@
 /** From a check to the prober that makes its probes: the one place that knows every kind. */
 import { randomInt } from 'node:crypto';
-import { unreachable } from '../base/index.ts';
+import { type IpAddress, unreachable } from '../base/index.ts';
 import { type Check, down, endpointText } from '../model/index.ts';
 import { udpProber } from './datagram.ts';
 import { exchangeScript } from './dialogue.ts';
@@ -43,6 +43,8 @@ export function proberOf(check: Check, context: ProbeContext): Prober {
       return tcpProber(check, smtpScript(procedure.helo));
     case 'ping':
       return pingProber(check, context);
+    case 'knock':
+      return knockProber(check, procedure.vip, context);
     case 'program':
       return programProber(check, procedure, context);
     default:
@@ -51,6 +53,19 @@ export function proberOf(check: Check, context: ProbeContext): Prober {
 }
 
 const ANYTHING = { kind: 'anything' } as const;
+
+function knockProber(check: Check, vip: IpAddress, { knocker }: ProbeContext): Prober {
+  if (knocker === undefined) return refusingProber(down('own-limits', 'no right to write frames'));
+  return (done) => {
+    const stop = knocker.knock(check, vip, done);
+    return {
+      abort: () => {
+        stop();
+        return `an answer for ${vip}`;
+      },
+    };
+  };
+}
 
 function pingProber(check: Check, { pinger }: ProbeContext): Prober {
   if (pinger === undefined) return refusingProber(down('own-limits', 'no right to send pings'));

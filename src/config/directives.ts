@@ -288,6 +288,7 @@ export const VIRTUAL_DIRECTIVES = table<VirtualDraft>([
   row('fall', COUNT, (d, v) => { checkOf(d).fall = v; }, { default: '1' }),
   row('check_address', ours(OWN_HOST), (d, v) => { checkOf(d).address = v; }),
   row('check_port', ours(port(1)), (d, v) => { checkOf(d).port = v; }),
+  row('check_vip', ours(BOOLEAN), (d, v) => { checkOf(d).isVipChecked = v; }, { default: '0' }),
   row('http_method', ours(choice(HTTP_METHODS)), (d, v) => { checkOf(d).httpMethod = v; }, { default: 'GET' }),
   row('http_path', HTTP_PATH, (d, v) => { checkOf(d).httpPath = v; }, { default: '/' }),
   row('http_host', HTTP_HOST, (d, v) => { checkOf(d).httpHost = v; }),

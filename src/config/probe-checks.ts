@@ -1,7 +1,7 @@
 /** What is wrong with how the servers of one service are checked: contradictions, and directives without an effect. */
 import { compileEre } from '../base/index.ts';
 import type { CheckKind } from '../model/index.ts';
-import type { VirtualDraft } from './directives.ts';
+import type { GlobalDraft, VirtualDraft } from './directives.ts';
 import { type ProblemList, placeOf } from './problem.ts';
 
 /** Which kinds of check heed a directive. */
@@ -41,6 +41,26 @@ export function checkProcedure(draft: VirtualDraft, problems: ProblemList): void
     problems.error('bad-check', placeOf(draft, 'http_body'), message);
   }
   checkExpectation(draft, problems);
+}
+
+/** A server can be asked for the VIP only where packets reach it as the client wrote them, and TCP answers a SYN. */
+export function checkVipCheck(
+  draft: VirtualDraft,
+  { network = 'nat' }: GlobalDraft,
+  problems: ProblemList,
+): void {
+  if (draft.check?.isVipChecked !== true || draft.kind !== 'virtual') return;
+  const refuse = (why: string) =>
+    problems.error('bad-check', placeOf(draft, 'check_vip'), `\`check_vip\` ${why}`);
+  if (network !== 'direct') {
+    refuse(
+      `needs \`network = direct\`: with ${network} a server never sees the VIP on its network`,
+    );
+  } else if ((draft.protocol ?? 'tcp') !== 'tcp') {
+    refuse('sends a SYN, which only `protocol = tcp` answers');
+  } else if (draft.port === 0) {
+    refuse('needs the port of the service, and `port = 0` is every port');
+  }
 }
 
 /** 0.8.6 logs it and counts the servers as down; so they are here, and it is told before. */

@@ -130,3 +130,21 @@ test('a kind of check that is misspelt is the only thing told', () => {
 test('a program whose status is enough needs no expect', () => {
   assert.deepEqual(parse('check = program\nsend_program = /bin/probe').problems, []);
 });
+
+test('check_vip is for direct routing, TCP and one port, and the sentence says which is missing', () => {
+  const problemsOf = (network: string, lines: string) =>
+    parseSettings(
+      `primary = 198.51.100.11\nnetwork = ${network}\nvirtual web {\nactive = 1\naddress = 198.51.100.100 eth0\n${lines}\ncheck_vip = 1\nserver a {\naddress = 198.51.100.21\nactive = 1\n}\n}\n`,
+      { file: 'lvs.cf' },
+    ).problems.map(({ severity, message, line }) => `${severity} ${line}: ${message}`);
+  assert.deepEqual(problemsOf('direct', 'check = http'), []);
+  assert.deepEqual(problemsOf('nat', 'check = tcp'), [
+    'error 7: `check_vip` needs `network = direct`: with nat a server never sees the VIP on its network',
+  ]);
+  assert.deepEqual(problemsOf('direct', 'protocol = udp\nsend = x\nexpect = y\ncheck = udp'), [
+    'error 10: `check_vip` sends a SYN, which only `protocol = tcp` answers',
+  ]);
+  assert.deepEqual(problemsOf('direct', 'port = 0\npersistent = 60\ncheck_port = 80'), [
+    'error 9: `check_vip` needs the port of the service, and `port = 0` is every port',
+  ]);
+});

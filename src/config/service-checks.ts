@@ -6,7 +6,7 @@ import { type IpAddress, ipFamily } from '../base/index.ts';
 import { nftRefusal } from '../wire/index.ts';
 import { isUnspecified } from './address-values.ts';
 import type { GlobalDraft, ServerDraft, VirtualDraft } from './directives.ts';
-import { checkProcedure } from './probe-checks.ts';
+import { checkProcedure, checkVipCheck } from './probe-checks.ts';
 import { type Place, type ProblemList, placeOf } from './problem.ts';
 import type { Drafts } from './read.ts';
 
@@ -22,6 +22,7 @@ function checkService(draft: VirtualDraft, global: GlobalDraft, problems: Proble
   checkAddress(draft, problems);
   checkHealth(draft, problems);
   checkProcedure(draft, problems);
+  checkVipCheck(draft, global, problems);
   checkPorts(draft, problems);
   checkServers(draft, global, problems);
   checkDataPlane(draft, global, problems);

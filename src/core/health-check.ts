@@ -44,6 +44,14 @@ export function checkFor(
   });
 }
 
+/** With `check_vip = 1`, the one that decides beside it: does the server answer for the VIP, as its clients ask for it? */
+export function vipCheckFor(service: VirtualService, server: RealServer): Check | undefined {
+  const { check: settings, vip, port } = service;
+  if (settings?.isVipChecked !== true) return undefined;
+  const procedure = { kind: 'knock', vip: vip.address } as const;
+  return makeCheck({ address: server.address, port, ...timingOf(service, settings), procedure });
+}
+
 /** `timeout` is nanny's interval and limit at once, `reentry / timeout` (whole) the number of good probes. */
 function timingOf(service: VirtualService, settings: CheckSettings): CheckTiming {
   const intervalMs = settings.intervalMs ?? Math.max(1, service.timeoutSeconds) * 1000;

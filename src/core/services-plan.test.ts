@@ -3,11 +3,14 @@ import { test } from 'node:test';
 import { instant } from '../base/index.ts';
 import { parseSettings } from '../config/index.ts';
 import {
+  checkText,
+  down,
   endpointText,
   type ServiceKey,
   type ServiceRow,
   type TableOperation,
   UP,
+  type Verdict,
 } from '../model/index.ts';
 import { stepServices } from './services.ts';
 import { desiredTable, initialServices } from './services-state.ts';
@@ -133,4 +136,30 @@ test('a server listed twice in a direct service is one row, and both its checks 
     plan?.servers.map(({ names, checks }) => [names, checks.length]),
     [[['a', 'c'], 2]],
   );
+});
+
+test('check_vip = 1: a server must answer for the VIP beside its check, and one of the two is not enough', () => {
+  const text = `network = direct\n${virtual('web', 'port = 80\ncheck = http\ncheck_vip = 1', B)}`;
+  const { settings } = parseSettings(`primary = 198.51.100.11\n${text}`, { file: 'lvs.cf' });
+  assert.ok(settings !== undefined);
+  const now = instant(0);
+  const { state } = stepServices(initialServices(), { kind: 'settings', now, settings });
+  const checks = [...state.plan.checks.values()];
+  assert.deepEqual(checks.map(checkText), [
+    'http 198.51.100.22:80',
+    'knock 198.51.100.100:80 at 198.51.100.22',
+  ]);
+  const [http, knock] = checks.map(({ key }) => key);
+  const tell = (before: typeof state, check: string | undefined, verdict: Verdict) =>
+    stepServices(before, {
+      kind: 'verdicts',
+      now,
+      verdicts: [{ check: check ?? '', verdict }],
+    }).state;
+  const serves = (of: typeof state) => desiredTable(of)[0]?.destinations.length === 1;
+  const half = tell(state, http, UP);
+  assert.equal(serves(half), false);
+  const whole = tell(half, knock, UP);
+  assert.equal(serves(whole), true);
+  assert.equal(serves(tell(whole, knock, down('timeout', 'no answer'))), false);
 });

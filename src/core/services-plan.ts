@@ -28,7 +28,7 @@ import {
   type VirtualService,
 } from '../model/index.ts';
 import { slowStartStepMs, type WeightRules } from './health.ts';
-import { checkFor } from './health-check.ts';
+import { checkFor, vipCheckFor } from './health-check.ts';
 
 export type ServerPlan = {
   /** Its `server` names, without repetition; the first is shown. */
@@ -70,6 +70,8 @@ type Member = {
   readonly section: VirtualService;
   readonly server: RealServer;
   readonly check: Check;
+  /** Of the VIP at the server; both must be up. */
+  readonly vipCheck: Check | undefined;
 };
 
 /** The plan of the enabled virtual services; empty when the file is one of `service = fos`. */
@@ -89,11 +91,14 @@ export function planServices(settings: Settings): ServicesPlan {
   const loads = new Map<string, LoadMonitor>();
   for (const [key, group] of groups) {
     const members = membersOf(group);
-    for (const { section, server, check } of members) {
-      checks.set(check.key, check);
-      const users = servicesOfCheck.get(check.key) ?? [];
-      if (!users.includes(key)) users.push(key);
-      servicesOfCheck.set(check.key, users);
+    for (const member of members) {
+      const { section, server } = member;
+      for (const check of checksOf(member)) {
+        checks.set(check.key, check);
+        const users = servicesOfCheck.get(check.key) ?? [];
+        if (!users.includes(key)) users.push(key);
+        servicesOfCheck.set(check.key, users);
+      }
       const argv = loadCommand(section.loadMonitor, server.address, settings.rshCommand);
       if (argv !== undefined) loads.set(server.address, { address: server.address, argv });
     }
@@ -113,8 +118,17 @@ function membersOf(group: readonly VirtualService[]): readonly Member[] {
   return group.flatMap((section) =>
     section.realServers
       .filter((server) => server.isEnabled)
-      .map((server) => ({ section, server, check: checkFor(section, server) })),
+      .map((server) => ({
+        section,
+        server,
+        check: checkFor(section, server),
+        vipCheck: vipCheckFor(section, server),
+      })),
   );
+}
+
+function checksOf({ check, vipCheck }: Member): readonly Check[] {
+  return vipCheck === undefined ? [check] : [check, vipCheck];
 }
 
 function planService(
@@ -165,7 +179,7 @@ function planServer(
     names,
     targets: unique([...exact, ...names]),
     row: destinationRow({ address: server.address, port, weight: server.weight }, settings),
-    checks: unique(members.map((member) => member.check.key)),
+    checks: unique(members.flatMap(checksOf).map((one) => one.key)),
     rules: {
       configured: server.weight,
       stepMs: slowStartStepMs(check.intervalMs),

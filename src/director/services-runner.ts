@@ -14,6 +14,7 @@ import type { Instant } from '../base/index.ts';
 import {
   CheckRunner,
   LoadRunner,
+  openKnocker,
   openPinger,
   type ProbeContext,
   type ProbeOutcome,
@@ -72,6 +73,7 @@ export class ServicesRunner {
   readonly #loads: LoadRunner;
   readonly #duties: IpvsDuties | undefined;
   readonly #pinger: ReturnType<typeof openPinger>;
+  readonly #knocker: ReturnType<typeof openKnocker>;
   readonly #context: ProbeContext;
   readonly #serving = new Set<string>();
   #keeper: TableKeeper | undefined;
@@ -85,9 +87,11 @@ export class ServicesRunner {
     const lvsd = (line: string): void => ports.log('lvsd', line);
     this.#hooks = new Hooks(spawner, {}, lvsd);
     this.#pinger = openPinger();
+    this.#knocker = openKnocker();
     this.#context = {
       spawner,
       ...(this.#pinger.ok && { pinger: this.#pinger.value }),
+      ...(this.#knocker.ok && { knocker: this.#knocker.value }),
     };
     this.#checks = new CheckRunner({
       now: () => clock.now(),
@@ -210,6 +214,7 @@ export class ServicesRunner {
     this.#loads.stop();
     this.#duties?.close();
     if (this.#pinger.ok) this.#pinger.value.close();
+    if (this.#knocker.ok) this.#knocker.value.close();
     await this.#keeper?.idle();
     if (isClean) {
       this.#keeper?.wish([]);

@@ -60,6 +60,8 @@ export type Procedure =
   | { readonly kind: 'smtp'; readonly helo: string }
   /** One ICMP echo. */
   | { readonly kind: 'ping' }
+  /** A SYN for the VIP in a frame to the server; SYN and ACK must come back from it. */
+  | { readonly kind: 'knock'; readonly vip: IpAddress }
   | {
       readonly kind: 'program';
       readonly argv: readonly string[];
@@ -143,6 +145,8 @@ export type CheckSettings = {
   readonly dnsName: string;
   readonly dnsType: DnsType;
   readonly smtpHelo: string;
+  /** Beside the check, the server must answer for the VIP itself (`check_vip = 1`); direct routing only. */
+  readonly isVipChecked: boolean;
 };
 
 export const DEFAULT_CHECK_SETTINGS: CheckSettings = {
@@ -156,6 +160,7 @@ export const DEFAULT_CHECK_SETTINGS: CheckSettings = {
   dnsName: '.',
   dnsType: 'SOA',
   smtpHelo: 'localhost',
+  isVipChecked: false,
 };
 
 /** When a virtual service has enough servers to be worth anything; its hooks run at the changes. */
@@ -195,6 +200,7 @@ export function makeCheck(parts: Omit<Check, 'key'>): Check {
 export function checkText(check: Check): string {
   const { address, port, procedure } = check;
   if (procedure.kind === 'ping') return `ping ${address}`;
+  if (procedure.kind === 'knock') return `knock ${endpointText(procedure.vip, port)} at ${address}`;
   const kind = procedure.kind === 'http' && procedure.tls !== undefined ? 'https' : procedure.kind;
   return `${kind} ${endpointText(address, port)}`;
 }

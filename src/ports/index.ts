@@ -25,3 +25,4 @@ export { openSyslog, type Syslog } from './syslog.ts';
 export { type SystemNames, systemNames } from './system-names.ts';
 export * from './types.ts';
 export { type HeartbeatSocketOptions, openHeartbeatSocket } from './udp.ts';
+export { openWhereabouts, type Whereabouts } from './whereabouts.ts';

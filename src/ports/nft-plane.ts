@@ -11,10 +11,8 @@
  * renews; a server that has none yet is asked with one datagram. Who moved is followed without a word.
  */
 import { createHash } from 'node:crypto';
-import { createSocket } from 'node:dgram';
 import { accessSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { err, fromUtf8, type IpAddress, ipFamily, ok, type Result } from '../base/index.ts';
 import {
   type DestinationRow,
@@ -28,41 +26,28 @@ import {
 } from '../model/index.ts';
 import {
   buildNftServices,
-  decodeRtnl,
-  encodeNeighbourDump,
   type NftObject,
   nftRefusal,
   nftRemoval,
   nftScript,
   type ServerPlace,
 } from '../wire/index.ts';
-import { openAddressPort } from './addresses.ts';
 import { BootClock } from './clock.ts';
 import { portError } from './errno.ts';
 import { openNetlinkSocket } from './netlink-socket.ts';
 import { fingerprintOf, NftCounters, sumCounters } from './nft-view.ts';
-import type {
-  AddressPort,
-  Clock,
-  NetlinkSocket,
-  ObservedService,
-  Spawner,
-  TablePort,
-} from './types.ts';
+import type { Clock, NetlinkSocket, ObservedService, Spawner, TablePort } from './types.ts';
+import { openWhereabouts, type Whereabouts } from './whereabouts.ts';
 
 const LIMIT_MS = 10_000;
 const MAX_OUTPUT = 4096;
 const PROGRAMS = ['/usr/sbin/nft', '/sbin/nft', '/usr/bin/nft'];
-const DISCARD_PORT = 9;
-const ANSWER_MS = 200;
-const LOOPBACK = 'lo';
 
 type NftPorts = {
   readonly spawner: Spawner;
   readonly program: string;
   readonly directory: string;
-  readonly addresses: AddressPort;
-  readonly netlink: NetlinkSocket;
+  readonly where: Whereabouts;
   readonly netfilter: NetlinkSocket;
   readonly clock: Clock;
 };
@@ -90,25 +75,18 @@ export async function openNftPlane(
 ): Promise<Result<NftPlane, PortError>> {
   const program = PROGRAMS.find(isThere);
   if (program === undefined) return err(portError('run', 'nft', 'ENOENT'));
-  const addresses = openAddressPort();
-  if (!addresses.ok) return addresses;
-  const netlink = openNetlinkSocket({ family: 'route' });
-  if (!netlink.ok) {
-    addresses.value.close();
-    return netlink;
-  }
+  const where = openWhereabouts();
+  if (!where.ok) return where;
   const netfilter = openNetlinkSocket({ family: 'netfilter' });
   if (!netfilter.ok) {
-    addresses.value.close();
-    netlink.value.close();
+    where.value.close();
     return netfilter;
   }
   const plane = new NftPlane({
     spawner,
     program,
     directory,
-    addresses: addresses.value,
-    netlink: netlink.value,
+    where: where.value,
     netfilter: netfilter.value,
     clock: new BootClock(),
   });
@@ -121,9 +99,7 @@ export async function openNftPlane(
 export class NftPlane implements TablePort {
   readonly plane = 'nftables';
   readonly #ports: NftPorts;
-  readonly #places = new Map<IpAddress, ServerPlace>();
   readonly #counters: NftCounters;
-  #devices: readonly string[] = [];
   #sync: SyncPartner | undefined;
   #kept: Kept;
   #stands = false;
@@ -131,7 +107,7 @@ export class NftPlane implements TablePort {
   constructor(ports: NftPorts) {
     this.#ports = ports;
     this.#kept = readKept(this.#file('json'));
-    for (const [address, place] of this.#kept.places) this.#places.set(address, place);
+    for (const [address, place] of this.#kept.places) ports.where.places.set(address, place);
     this.#counters = new NftCounters(ports.netfilter);
   }
 
@@ -142,7 +118,7 @@ export class NftPlane implements TablePort {
 
   async observe(): Promise<Result<readonly ObservedService[], PortError>> {
     const { netfilter, clock } = this.#ports;
-    this.#look();
+    this.#ports.where.look();
     const standing = fingerprintOf(netfilter);
     if (!standing.ok) return standing;
     const { table, fingerprint, digest } = this.#kept;
@@ -167,8 +143,7 @@ export class NftPlane implements TablePort {
   }
 
   close(): void {
-    this.#ports.addresses.close();
-    this.#ports.netlink.close();
+    this.#ports.where.close();
     this.#ports.netfilter.close();
   }
 
@@ -221,7 +196,7 @@ export class NftPlane implements TablePort {
     }
     const refusal = refusalOf(entry.service, destination.method);
     if (refusal !== undefined) return portError(operation.kind, key, 'unsupported', refusal);
-    if (destination.method === 'direct' && !(await this.#find(destination.address))) {
+    if (destination.method === 'direct' && !(await this.#ports.where.find(destination.address))) {
       const text = `nobody answers for ${destination.address} on a link of this machine`;
       return portError(operation.kind, key, 'no-neighbour', text);
     }
@@ -257,7 +232,7 @@ export class NftPlane implements TablePort {
     const servers = new Set(
       table.flatMap((entry) => entry.destinations.map(({ address }) => address)),
     );
-    const places = [...this.#places].filter(([address]) => servers.has(address));
+    const places = [...this.#ports.where.places].filter(([address]) => servers.has(address));
     const digest = digestOf(built);
     this.#kept = { digest, fingerprint: standing.value, table, objects, places };
     this.#stands = true;
@@ -267,13 +242,14 @@ export class NftPlane implements TablePort {
 
   #build(table: ServiceTable) {
     const partner = this.#partner();
-    const ground = { places: this.#places, devices: this.#devices };
+    const { places, devices } = this.#ports.where;
+    const ground = { places, devices };
     return buildNftServices(table, partner === undefined ? ground : { ...ground, partner });
   }
 
   #partner(): ServerPlace | undefined {
     const { device, addresses = [] } = this.#sync ?? {};
-    const places = addresses.map((address) => this.#places.get(address));
+    const places = addresses.map((address) => this.#ports.where.places.get(address));
     return places.find((place) => place?.device === device);
   }
 
@@ -291,42 +267,6 @@ export class NftPlane implements TablePort {
       counters: sumCounters(rows.map(({ counters }) => counters)),
       destinations: rows,
     };
-  }
-
-  /** True when it is known where this server is; asks it when it is not. */
-  async #find(address: IpAddress): Promise<boolean> {
-    if (this.#places.has(address)) return true;
-    const socket = createSocket(ipFamily(address) === 4 ? 'udp4' : 'udp6');
-    await new Promise<void>((resolve) => {
-      socket.once('error', () => resolve());
-      socket.send('', DISCARD_PORT, address, () => resolve());
-    });
-    await sleep(ANSWER_MS);
-    socket.close();
-    this.#look();
-    return this.#places.has(address);
-  }
-
-  /** Devices with an address, and who is behind them. A neighbour that fell silent keeps its last place. */
-  #look(): void {
-    const observed = this.#ports.addresses.observe();
-    const answers = this.#ports.netlink.request([encodeNeighbourDump()]);
-    if (!observed.ok || !answers.ok) return;
-    const { links, rows } = observed.value;
-    const used = new Set(rows.map(({ interfaceIndex }) => interfaceIndex));
-    const usable = links.filter(
-      ({ index, name, mac, isUp }) =>
-        used.has(index) && isUp && mac !== undefined && name !== LOOPBACK,
-    );
-    this.#devices = usable.map(({ name }) => name).sort();
-    for (const bytes of answers.value.flatMap(({ messages }) => messages)) {
-      const notice = decodeRtnl(bytes);
-      if (!notice.ok || notice.value.kind !== 'neighbour') continue;
-      const { address, mac, interfaceIndex } = notice.value.neighbour;
-      const link = usable.find(({ index }) => index === interfaceIndex);
-      if (mac === undefined || link?.mac === undefined) continue;
-      this.#places.set(address, { mac, device: link.name, ownMac: link.mac });
-    }
   }
 
   #file(kind: 'nft' | 'json'): string {

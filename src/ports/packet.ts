@@ -31,7 +31,7 @@ const SLOTS = 64;
 
 /**
  * What the socket hears: nothing, ARP, or ARP and IPv6 neighbour solicitations and advertisements; a witness's
- * listener hears those and the answers to our echo requests; `segments`: those and TCP to a block of 64 ports.
+ * listener hears those and the answers to our echo requests; `segments`: those and TCP to a block of ports.
  */
 export type Hearing = 'nothing' | 'arp' | 'neighbours' | 'answers' | 'segments';
 
@@ -44,8 +44,10 @@ export type PacketSocketOptions = {
   readonly hears?: Hearing;
   /** `answers`: the identifier of our echo requests, 0-65535; other echoes do not wake us. */
   readonly echoIdentifier?: number;
-  /** `segments`: TCP must be addressed to one of the 64 ports from here on; a multiple of 64. */
+  /** `segments`: TCP must be addressed to one of the ports from here on; a multiple of `portCount`. */
   readonly firstPort?: number;
+  /** A power of two; 64 unless told. */
+  readonly portCount?: number;
 };
 
 /** Opens a socket on one interface; needs CAP_NET_RAW. */
@@ -195,10 +197,10 @@ function answersFilter(identifier: number): readonly Instruction[] {
 const TCP = 6;
 /** BPF_ALU | BPF_AND | BPF_K */
 const KEEP_BITS = 0x54;
-const PORT_BLOCK = 0xffc0;
 
-/** ARP, neighbour discovery, and TCP to the 64 ports from `first` on. Jumps count from the next instruction. */
-function segmentsFilter(first: number): readonly Instruction[] {
+/** ARP, neighbour discovery, and TCP to the `count` ports from `first` on. Jumps count from the next instruction. */
+function segmentsFilter(first: number, count: number): readonly Instruction[] {
+  const block = 0x10000 - count;
   return [
     [LOAD_HALF, 0, 0, ETHER_TYPE],
     [JUMP_EQUAL, 18, 0, ETH_P_ARP],
@@ -210,7 +212,7 @@ function segmentsFilter(first: number): readonly Instruction[] {
     [JUMP_ANY_BIT, 13, 0, OFFSET_BITS],
     [LOAD_HEADER_LENGTH, 0, 0, 14],
     [LOAD_HALF_AFTER_HEADER, 0, 0, 14 + 2],
-    [KEEP_BITS, 0, 0, PORT_BLOCK],
+    [KEEP_BITS, 0, 0, block],
     [JUMP_EQUAL, 8, 9, first],
     [LOAD_BYTE, 0, 0, NEXT_HEADER],
     [JUMP_EQUAL, 3, 0, TCP],
@@ -218,7 +220,7 @@ function segmentsFilter(first: number): readonly Instruction[] {
     [JUMP_EQUAL, 4, 0, NEIGHBOUR_SOLICITATION],
     [JUMP_EQUAL, 3, 4, NEIGHBOUR_ADVERTISEMENT],
     [LOAD_HALF, 0, 0, ICMPV6_TYPE + 2],
-    [KEEP_BITS, 0, 0, PORT_BLOCK],
+    [KEEP_BITS, 0, 0, block],
     [JUMP_EQUAL, 0, 1, first],
     ACCEPT,
     DROP,
@@ -227,7 +229,8 @@ function segmentsFilter(first: number): readonly Instruction[] {
 
 function filterOf(hears: Hearing, options: PacketSocketOptions): readonly Instruction[] {
   if (hears === 'answers') return answersFilter(options.echoIdentifier ?? 0);
-  return hears === 'segments' ? segmentsFilter(options.firstPort ?? 0) : FILTERS[hears];
+  const { firstPort = 0, portCount = 64 } = options;
+  return hears === 'segments' ? segmentsFilter(firstPort, portCount) : FILTERS[hears];
 }
 
 export function encodeFilter(instructions: readonly Instruction[]): Uint8Array {

@@ -68,6 +68,8 @@ export function directRules(
   ];
   const alive = here.filter(({ row }) => row.weight > 0);
   if (alive.length > 0) {
+    // An RST for a connection that nobody knows ends nothing, and is none.
+    if (flow.isTcp) rules.push('tcp flags rst drop');
     if (flow.kept !== undefined) rules.push(`ether daddr set ${flow.known} map @${flow.kept}`);
     const slots = alive.map(({ row, place }) => [row, place.mac] as const);
     const living = setText(alive.map(({ place }) => place.mac));
@@ -146,6 +148,7 @@ function flowOf({ service }: ServiceEntry) {
     persistentSeconds > 0 ? `p_${name}_${persistentSeconds}_${persistencePrefixLength}` : undefined;
   if (kept !== undefined) maps.push(dynamicMap(kept, type, persistentSeconds));
   return {
+    isTcp: key.kind === 'address' && key.protocol === 'tcp',
     client,
     connections,
     known,

@@ -67,6 +67,7 @@ test('direct: remembered connections first, then the slots of the weights', () =
     `netdev s_${name} ether daddr set ip saddr . th sport map @c_${name}`,
     `netdev s_${name} ether daddr ${both} update @c_${name} { ip saddr . th sport : ether daddr }`,
     `netdev s_${name} ether daddr ${both} goto l_${name}`,
+    `netdev s_${name} tcp flags rst drop`,
     `netdev s_${name} ether daddr != ${both} ether daddr set numgen inc mod 4 map { 0-2 : ${r1}, 3 : ${r2} }`,
     `netdev s_${name} add @c_${name} { ip saddr . th sport : ether daddr }`,
     `netdev s_${name} ${counters('new')}`,
@@ -107,7 +108,7 @@ test('the partner is told of a connection by a copy, and what it tells is rememb
 });
 
 test('a quiesced server has no slot and keeps its connections', () => {
-  const [, kept, , chosen] = rules(entry([1, 0]));
+  const [, kept, , , chosen] = rules(entry([1, 0]));
   assert.match(kept ?? '', /ether daddr \{ 02:00:00:00:00:21, 02:00:00:00:00:22 \} update/);
   assert.match(chosen ?? '', /ether daddr set 02:00:00:00:00:21$/);
   const quiesced = rules(entry([0, 0]));
