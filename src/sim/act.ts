@@ -14,6 +14,7 @@ import {
   pardon,
   possible,
 } from './faults.ts';
+import { isLate } from './looks.ts';
 import { judgeInstant, judgeMoment } from './properties.ts';
 import {
   advance,
@@ -24,7 +25,6 @@ import {
   draft,
   feed,
   hear,
-  isLate,
   NOBODY,
   note,
   perform,

@@ -6,8 +6,10 @@
  * effects. Each fault, loss and delay costs from a budget; a cure is free, may come at any later instant of the
  * window or never, and comes once.
  */
+
+import { isAnswering, isDue, isUp } from './looks.ts';
 import { isWholePair, type Property, unsettled } from './properties.ts';
-import { BOTH, isAnswering, isDue, isUp, NOBODY, type Who, type World } from './world.ts';
+import { BOTH, NOBODY, type Who, type World } from './world.ts';
 
 export const FAULT_KINDS = [
   'cut', // one direction of one path

@@ -10,7 +10,8 @@
  */
 import type { Instant } from '../base/index.ts';
 import { type Effect, type FailoverState, refill } from '../core/index.ts';
-import { BOTH, type Machine, other, trailerOf, type Who, type World } from './world.ts';
+import { other } from './looks.ts';
+import { BOTH, type Machine, trailerOf, type Who, type World } from './world.ts';
 
 /** Fields of the core's state, and whether they are part of the key. */
 export const CORE_FIELDS = {

@@ -7,17 +7,8 @@
 import type { Instant, Milliseconds } from '../base/index.ts';
 import type { Ask, FailoverState } from '../core/index.ts';
 import type { Bounds } from './faults.ts';
-import {
-  BOTH,
-  hasPath,
-  isAnswering,
-  isLeased,
-  isRunning,
-  other,
-  reachesWitness,
-  type Who,
-  type World,
-} from './world.ts';
+import { hasPath, isAnswering, isLeased, isRunning, other, reachesWitness } from './looks.ts';
+import { BOTH, type Who, type World } from './world.ts';
 
 export const PROPERTIES = {
   'stale-router': 'the router ends on the owner',

@@ -15,9 +15,10 @@ import type { Node, Settings } from '../model/index.ts';
 import { act } from './act.ts';
 import { atRest, NOTHING, segment, type Timers } from './arenas.ts';
 import { type ActionKind, ADVANCE, action, type Bounds, LONG_CALM, possible } from './faults.ts';
+import { isAnswering } from './looks.ts';
 import { opening } from './search.ts';
 import type { TraceRecord } from './trace.ts';
-import { BOTH, isAnswering, NOBODY, NODES, type Segment, type Who, type World } from './world.ts';
+import { BOTH, NOBODY, NODES, type Segment, type Who, type World } from './world.ts';
 
 /** What can be rehearsed: the fault, and how it ends. */
 export const REHEARSALS = [
