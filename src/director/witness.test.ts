@@ -304,6 +304,47 @@ test('with witness_hosts on the segment, nobody else’s frames count', () => {
   assert.deepEqual(hear([says(judge)]), [{ kind: 'segment-heard', now: NOW }]);
 });
 
+test('with VIPs on two devices each that was ever heard has to be heard, or we are deaf on one', () => {
+  const second: Link = { ...ETH0, index: 3, name: 'eth1' };
+  const other = ip('203.0.113.100');
+  const waiting = new Map<string, Uint8Array[]>();
+  const ears = new Ears(({ name, index }) => ({
+    ok: true,
+    value: {
+      fd: index,
+      send: () => undefined,
+      receive: (max = 64) => (waiting.get(name) ?? []).splice(0, max),
+      close: () => {},
+    },
+  }));
+  ears.use(new Set(['eth0', 'eth1']), [ETH0, second]);
+  const witness = new Witness({
+    ears,
+    identifier: 77,
+    secret: () => new Uint8Array(16),
+    isPartner: () => false,
+  });
+  const observed = {
+    links: [ETH0, second],
+    rows: [...OBSERVED.rows, { interfaceIndex: 3, address: ip('203.0.113.12'), prefixLength: 24 }],
+  };
+  const vips = [vip(VIP), { ...vip(other), device: 'eth1' }];
+  witness.replaceSegments(segmentsOf(vips, [PARTNER], PLAN, observed), NOW);
+  const hear = (name: string) => {
+    const noise = concatBytes(new Uint8Array(6), new Uint8Array(6).fill(6), new Uint8Array(48));
+    waiting.set(name, [noise]);
+    const inputs: Input[] = [];
+    ears.drain((heard) => inputs.push(...witness.hear(heard, NOW, false)));
+    return inputs.map(({ kind }) => kind);
+  };
+  witness.askSegment(NOW);
+  assert.deepEqual(hear('eth0'), ['segment-heard'], 'nobody was ever heard: one is enough');
+  hear('eth1');
+  witness.askSegment(NOW);
+  assert.deepEqual(hear('eth0'), [], 'the other device was heard before');
+  assert.deepEqual(hear('eth1'), ['segment-heard']);
+});
+
 describe('the pinned partner', () => {
   test('is pinned where it was heard, followed, not pinned across a router, released', () => {
     const said: string[] = [];

@@ -73,7 +73,11 @@ export class Witness {
   #nextAt: Instant | undefined;
   #warmAt: Instant | undefined;
   #rollCall: { readonly at: Instant; readonly left: number } | undefined;
-  #isListening = false;
+  /** Devices on which somebody has to be heard before the segment counts as heard; empty: nobody is waited for. */
+  #awaited: ReadonlySet<string> = new Set();
+  #isOneEnough = true;
+  /** Devices on which anybody was heard in this life. */
+  readonly #alive = new Set<string>();
   #answers = new Map<IpAddress, Set<IpAddress>>();
   #claimedAt = new Map<IpAddress, Instant>();
   /** Witnesses that answered a question from our own address, and when. */
@@ -141,8 +145,16 @@ export class Witness {
     this.#secret = this.#parts.secret();
   }
 
+  /**
+   * Is anybody there? Where somebody was heard before, somebody has to be heard again: with VIPs on two devices one dead
+   * receiver is deaf enough. A segment where nobody ever spoke proves nothing. Of named witnesses one is enough.
+   */
   askSegment(now: Instant): void {
-    this.#isListening = true;
+    const asked = this.#segments.filter(({ neighbours }) => neighbours.length > 0);
+    const lively = asked.filter(({ device }) => this.#alive.has(device));
+    const awaited = lively.length > 0 ? lively : asked;
+    this.#awaited = new Set(awaited.map(({ device }) => device));
+    this.#isOneEnough = lively.length === 0 || this.#namesJudges;
     this.#rollCall = { at: now, left: ROLL_CALLS };
   }
 
@@ -182,9 +194,7 @@ export class Witness {
     const inputs: Input[] = [];
     const here = this.#segments.find(({ device }) => device === heard.link.name);
     if (here === undefined) return inputs;
-    if (this.#isListening && this.#isSignOfLife(heard, here)) {
-      this.#isListening = false;
-      this.#rollCall = undefined;
+    if (this.#isSignOfLife(heard, here) && this.#isHeardNow(here.device)) {
       inputs.push({ kind: 'segment-heard', now });
     }
     if (heard.kind === 'echo') this.#keepAnswer(heard, now);
@@ -205,9 +215,24 @@ export class Witness {
     return inputs;
   }
 
+  /** A sign of life on this device; true when it was the last that was waited for. */
+  #isHeardNow(device: string): boolean {
+    this.#alive.add(device);
+    if (!this.#awaited.has(device)) return false;
+    const left = [...this.#awaited].filter((name) => name !== device);
+    const isEnough = left.length === 0 || this.#isOneEnough;
+    this.#awaited = new Set(isEnough ? [] : left);
+    if (isEnough) this.#rollCall = undefined;
+    return isEnough;
+  }
+
+  get #namesJudges(): boolean {
+    return this.#segments.some(({ judges }) => judges.length > 0);
+  }
+
   /** Anybody's frame will do, unless the operator has named whose. */
   #isSignOfLife(heard: Heard, { judges }: Segment): boolean {
-    if (this.#segments.every((segment) => segment.judges.length === 0)) return true;
+    if (!this.#namesJudges) return true;
     return heard.kind === 'place' && judges.includes(heard.address);
   }
 
@@ -265,9 +290,9 @@ export class Witness {
 
   #callRoll(segment: Segment): PortError | undefined {
     const heard = this.#remembered.get(segment.device) ?? [];
-    const errors = [...new Set([...segment.neighbours, ...heard])].map((to) =>
-      this.#askPlace(segment, to),
-    );
+    // Named witnesses are asked all the time; nobody else is bothered.
+    const known = this.#namesJudges ? segment.judges : [...segment.neighbours, ...heard];
+    const errors = [...new Set(known)].map((to) => this.#askPlace(segment, to));
     return errors.find((error) => error !== undefined);
   }
 
