@@ -123,6 +123,38 @@ describe('a standby that hears nothing', () => {
   });
 });
 
+describe('witness_hosts', () => {
+  const named = 'witness_hosts = 198.51.100.1';
+
+  test('an owner cut off from everybody gives the VIPs up before its partner raises them', async () => {
+    const { first, second } = await pair(named);
+    cutOff('primary');
+    await first.says('deactivating LVS (isolated)');
+    await second.says('partner dead: activating lvs');
+    await until(() => holds(backup), 'the VIP on the backup');
+    assert.equal(holds(primary), false);
+    await until(() => /isolated/.test(segment.status('primary')), 'status to say why');
+    hearAgain();
+    await first.says('witness_hosts are heard again');
+    await sleep(1000);
+    assert.deepEqual([holds(primary), holds(backup)], [false, true], 'it stays where it is');
+  });
+
+  test('the witness alone dies: the owner stays, the standby says that it may not take over', async () => {
+    const { first, second } = await pair(named);
+    router.run('ip', 'link', 'set', 'eth0', 'down');
+    await first.says('none of witness_hosts is heard');
+    await second.says('none of witness_hosts is heard');
+    await sleep(1500);
+    assert.deepEqual([holds(primary), holds(backup)], [true, false]);
+    assert.doesNotMatch(first.log, /deactivating/);
+    const refused = segment.piranha('primary', 'resign');
+    assert.match(refused.stdout + refused.stderr, /the partner may not take over \(isolated\)/);
+    router.run('ip', 'link', 'set', 'eth0', 'up');
+    await second.says('witness_hosts are heard again');
+  });
+});
+
 describe('the pinned partner', () => {
   const entry = (host: Host, address: string) => host.run('ip', 'neigh', 'show', address);
 
@@ -155,6 +187,11 @@ function announced(): number {
 /** Frames to it are dropped, its own pass. */
 function deafen(name: string): void {
   segment.switchRule(`oifname "p-${name}" drop`);
+}
+
+/** No frame from it or to it passes the switch. */
+function cutOff(name: string): void {
+  segment.switchRule(`oifname "p-${name}" drop\niifname "p-${name}" drop`);
 }
 
 function hearAgain(): void {
