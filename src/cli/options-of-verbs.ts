@@ -96,6 +96,7 @@ export const EVENTS = {
 
 export const INCIDENT = {
   diagram: { short: '-d', long: ['--diagram'], help: 'draw it in two columns, one a node' },
+  ids: { long: ['--ids'], help: 'their names alone, one a line' },
   raw: { long: ['--raw'], help: 'the recording itself, as piranha replay reads it' },
   node: NODES,
   json: JSON_OUT,

@@ -40,6 +40,7 @@ export class TestHost {
     return spawnSync('nsenter', ['-t', `${this.#pid}`, '-n', program, ...words], {
       encoding: 'utf8',
       timeout: LIMIT_MS,
+      maxBuffer: 64 * 1024 * 1024,
       env: { ...process.env, NO_COLOR: '1' },
     });
   }

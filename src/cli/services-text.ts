@@ -31,7 +31,7 @@ function serviceLine(service: Service): string {
     traffic === undefined
       ? ''
       : `   ${traffic.connections} connections, ${traffic.connectionRate}/s, ` +
-        `${bytes(traffic.inByteRate)}/s in, ${bytes(traffic.outByteRate)}/s out`;
+        `${bytesText(traffic.inByteRate)}/s in, ${bytesText(traffic.outByteRate)}/s out`;
   return `${name}  ${key}  ${words.join(', ')}${rate}`;
 }
 
@@ -79,7 +79,7 @@ function overrideLine({ target, kind, leftMs }: ServicesDocument['overrides'][nu
 }
 
 /** `812 B`, `1.4 MB`. */
-function bytes(count: number): string {
+export function bytesText(count: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let [value, unit] = [count, 0];
   while (value >= 1000 && unit < units.length - 1) {

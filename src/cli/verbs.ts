@@ -8,20 +8,26 @@ import {
   CHECK,
   COMPLETION,
   DOCTOR,
+  EVENTS,
+  EXPLAIN,
   EXPORT,
   FMT,
   IMPORT,
+  INCIDENT,
   LAB,
   MAN,
   NONE,
   ORDER,
+  PROVE,
   RELOAD,
   REPLAY,
+  REPORT,
   RESIGN,
   SERVER,
   SERVICES,
   SIM,
   STATUS,
+  TOP,
   VERSION,
   WATCH_STATUS,
 } from './options-of-verbs.ts';
@@ -56,6 +62,16 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./status.ts')).watchCommand,
   },
   {
+    name: 'top',
+    group: 'Look',
+    summary: 'virtual services and real servers by their traffic',
+    usage: '[OPTION...]',
+    options: TOP,
+    about: 'The busiest first, by new connections a second, every second until interrupted.',
+    exits: '0 shown, 3 unknown',
+    load: async () => (await import('./top.ts')).topCommand,
+  },
+  {
     name: 'services',
     group: 'Look',
     summary: 'the virtual services: real servers, weights, reasons, traffic',
@@ -64,6 +80,42 @@ export const VERBS: readonly Verb[] = [
     about: 'The table as the director keeps it, whether this node is active or not.',
     exits: '0 every service has a server, 1 one has none, 3 unknown',
     load: async () => (await import('./services.ts')).servicesCommand,
+  },
+  {
+    name: 'events',
+    group: 'Look',
+    summary: 'what happened, on both nodes, in order',
+    usage: '[OPTION...]',
+    options: EVENTS,
+    about:
+      'Changes of role, of real servers, of the configuration, and what the segment was heard to say. A gap in the ' +
+      'stream is told as one.',
+    exits: '0 shown, 3 unknown',
+    load: async () => (await import('./events.ts')).eventsCommand,
+  },
+  {
+    name: 'incident',
+    group: 'Look',
+    summary: 'the recorded incidents, or one of them opened',
+    usage: '[ID] [OPTION...]',
+    options: INCIDENT,
+    argument: { kind: 'printed', by: 'piranha incident --ids' },
+    about:
+      'Around every change of role both directors keep what they were told. Without an ID they are listed; with one, ' +
+      'both halves are merged on one clock, as far as the partner can be reached.',
+    exits: '0 shown, 1 there is none of that name, 3 unknown',
+    load: async () => (await import('./incident.ts')).incidentCommand,
+  },
+  {
+    name: 'explain',
+    group: 'Look',
+    summary: 'what a reason, directive, metric, alert or check means',
+    usage: 'WORD... [OPTION...]',
+    options: EXPLAIN,
+    argument: { kind: 'printed', by: 'piranha explain --list' },
+    about: 'From the documents that are part of this program; nothing is asked of the network.',
+    exits: '0 explained, 1 nothing is known of the word',
+    load: async () => (await import('./explain.ts')).explainCommand,
   },
   {
     name: 'doctor',
@@ -76,6 +128,16 @@ export const VERBS: readonly Verb[] = [
       'direct routing is found from here. Changes nothing; --fix prints what to type.',
     exits: '0 nothing found, 1 warnings, 2 something is broken, 3 it could not look',
     load: async () => (await import('./doctor.ts')).doctorCommand,
+  },
+  {
+    name: 'report',
+    group: 'Look',
+    summary: 'a bundle of evidence for somebody else to read',
+    usage: '[OPTION...]',
+    options: REPORT,
+    about:
+      'Configuration (secrets cut), status, services, events, incidents, state of the kernel, versions. Mode 0600.',
+    load: async () => (await import('./report.ts')).reportCommand,
   },
   {
     name: 'takeover',
@@ -106,6 +168,18 @@ export const VERBS: readonly Verb[] = [
     about:
       'Until it is switched off, this node does not become active, whatever becomes of its partner.',
     load: async () => (await import('./orders.ts')).maintenanceCommand,
+  },
+  {
+    name: 'prove',
+    group: 'Act',
+    summary: 'a planned takeover there and back, with the evidence on one page',
+    usage: '[OPTION...]',
+    options: PROVE,
+    about:
+      'Preflight, takeover, the word of each witness with its milliseconds, back again. Refused when the partner is ' +
+      'not ready.',
+    exits: '0 proved, 1 refused or not proved, 3 unknown',
+    load: async () => (await import('./prove.ts')).proveCommand,
   },
   {
     name: 'server',
