@@ -72,7 +72,7 @@ export class Orders {
       order: waiting.order,
       startedAt: at,
       wasActive: isActive,
-      unbelieved: new Set(this.#plan().failover.vips),
+      unbelieved: askedAbout(this.#plan()),
       steps: [],
       state: 'working',
       timers: [
@@ -161,4 +161,10 @@ export class Orders {
 
 async function refuse(reason: Refusal['reason'], text: string): Promise<OrderAnswer> {
   return err({ reason, text });
+}
+
+/** The VIPs that somebody can be asked about: the others are never proved, and not waited for. */
+function askedAbout({ failover }: PulsePlan): Set<IpAddress> {
+  const unasked = new Set(failover.verification?.unasked);
+  return new Set(failover.vips.filter((vip) => !unasked.has(vip)));
 }

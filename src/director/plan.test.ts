@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ip } from '../base/index.ts';
+import { ip, mac } from '../base/index.ts';
 import { parseSettings } from '../config/index.ts';
 import type { KernelAddresses, Settings } from '../model/index.ts';
 import { decideStart, tooTight } from './plan.ts';
 
 const FILE = 'lvs.cf';
 
-function settings(changes: Readonly<Record<string, string>> = {}): Settings {
+function settings(
+  changes: Readonly<Record<string, string>> = {},
+  more: readonly string[] = [],
+): Settings {
   const global = {
     primary: '198.51.100.11',
     backup: '198.51.100.12',
@@ -19,7 +22,7 @@ function settings(changes: Readonly<Record<string, string>> = {}): Settings {
   };
   const lines = Object.entries(global).map(([key, value]) => `${key} = ${value}`);
   const service = ['virtual web {', 'active = 1', 'address = 198.51.100.100 eth0:1', '}'];
-  const parsed = parseSettings([...lines, ...service].join('\n'), { file: FILE });
+  const parsed = parseSettings([...lines, ...service, ...more].join('\n'), { file: FILE });
   assert.ok(parsed.settings !== undefined, JSON.stringify(parsed.problems));
   return parsed.settings;
 }
@@ -129,4 +132,45 @@ test('deadtime must bear twice the lateness that this machine has shown', () => 
     'deadtime (300 ms) is too tight for this machine: its timers were up to 140.3 ms late, ' +
       'which with keepalive 100 ms calls for at least 382 ms',
   );
+});
+
+describe('whom the core may ask', () => {
+  const here: KernelAddresses = {
+    links: [
+      { index: 2, name: 'eth0', mac: mac('02:00:00:00:00:11'), isUp: true, hasCarrier: true },
+    ],
+    rows: [{ interfaceIndex: 2, address: ip('198.51.100.11'), prefixLength: 24 }],
+  };
+  const identity = { incarnation: 4096, keys: [], configDigest: '0000000000000000' };
+  const gateways = [{ interfaceIndex: 2, address: ip('198.51.100.1') }];
+  const failoverOf = (changes: Readonly<Record<string, string>>, more: readonly string[] = []) => {
+    const of = settings(changes, more);
+    const decided = decideStart({
+      settings: of,
+      observed: here,
+      missingCapabilities: [],
+      identity,
+      gateways,
+    });
+    assert.ok(decided.ok, JSON.stringify(decided));
+    return decided.value.plan.failover;
+  };
+
+  test('an IPv6 VIP beside an IPv4 gateway is not asked about, and not missed', () => {
+    const six = ['virtual six {', 'active = 1', 'address = fd77::100 eth0', '}'];
+    const { verification } = failoverOf({}, six);
+    assert.deepEqual(verification, {
+      asksWitnesses: true,
+      unasked: ['fd77::100'],
+      refreshMs: 60_000,
+    });
+  });
+
+  test('witness_hosts count where they are on a segment of the VIPs', () => {
+    assert.equal(failoverOf({}).extended?.namesWitnesses, false);
+    const near = failoverOf({ witness_hosts: '198.51.100.50' });
+    assert.equal(near.extended?.namesWitnesses, true);
+    const far = failoverOf({ witness_hosts: '203.0.113.50' });
+    assert.equal(far.extended?.namesWitnesses, false);
+  });
 });

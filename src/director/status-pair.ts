@@ -14,6 +14,8 @@ export type RankSnapshot = {
   readonly partner?: PartnerWords;
   /** Nothing at all is heard on the VIP's segment. */
   readonly isDeaf: boolean;
+  /** None of witness_hosts is heard. */
+  readonly isIsolated?: boolean;
   /** Witnesses that answer us when asked from our own address. */
   readonly answering: readonly IpAddress[];
   /** Are witnesses asked; is there anybody to hear before a claim? */
@@ -62,6 +64,7 @@ export function rankSnapshot(state: FailoverState, answering: readonly IpAddress
     epoch,
     dialect: state.partnerDialect,
     isDeaf: state.reason === 'deaf' && state.partnerSaid === 'nothing',
+    isIsolated: state.extended.isIsolated,
     answering,
     isAsking: state.settings.verification?.asksWitnesses === true,
     isHearing: state.settings.extended?.hasWitness === true,

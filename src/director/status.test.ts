@@ -173,6 +173,12 @@ describe('belief', () => {
     assert.equal(document(active, {}, 0, learnBelief(claimed, believed)).verdict.level, 'healthy');
   });
 
+  test('an owner that hears none of witness_hosts is critical, although it still owns', () => {
+    const { verdict } = document({ ...active, rank: { ...rank, isIsolated: true } });
+    assert.equal(verdict.level, 'critical');
+    assert.match(verdict.text, /active, but it hears none of witness_hosts \(isolated\)/);
+  });
+
   test('a witness that answers us and not the VIP is critical; one that answers nobody says nothing', () => {
     const beliefs = learnBelief(NO_BELIEFS, doubt);
     const { verdict } = document({ ...active, rank }, {}, 0, beliefs);

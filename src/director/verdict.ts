@@ -61,6 +61,7 @@ function doubtOf(vips: readonly VipStatus[], rank: Rank): string | undefined {
     const who = rival.belief?.owner === 'partner' ? 'the partner' : 'a stranger';
     return `${who} claims ${rival.address} on the segment`;
   }
+  if (rank?.isIsolated === true) return 'it hears none of witness_hosts (isolated)';
   for (const { address, belief } of vips) {
     if (belief?.owner !== 'unknown') continue;
     const witness = rank?.answering.find((host) => ipFamily(host) === ipFamily(address));
