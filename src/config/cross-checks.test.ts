@@ -213,8 +213,8 @@ test('what the nftables data plane cannot do is an error when it is asked for by
     [`${nft('direct')}${service('scheduler = wrr')}`, ...[]],
     [`${nft('direct')}${service()}`, 'error 5 unsupported'],
     [`${nft('direct')}${service('scheduler = lc')}`, 'error 8 unsupported'],
-    [`${nft('tunnel')}${service('scheduler = rr')}`, 'error 8 unsupported'],
-    [`${nft('direct')}${service('scheduler = rr', 'fwmark = 5')}`, 'error 8 unsupported'],
+    [`${nft('tunnel')}${service('scheduler = rr')}`, 'error 4 unsupported'],
+    [`${nft('direct')}${service('scheduler = rr', 'fwmark = 5')}`, 'error 9 unsupported'],
     [`${nft('nat')}${service('scheduler = rr', 'fwmark = 5')}`, ...[]],
     [`${HEAD}network = tunnel\n${service('scheduler = lc')}`, ...[]],
   ]);

@@ -47,8 +47,11 @@ function checkDataPlane(draft: VirtualDraft, global: GlobalDraft, problems: Prob
     hasPersistenceMask: (draft.persistent ?? 0) > 0 && draft.persistenceMask !== undefined,
   });
   if (refusal === undefined) return;
-  const place = draft.places.get('scheduler') ?? draft.place;
-  problems.error('unsupported', place, `\`${draft.kind} ${draft.name}\`: ${refusal}`);
+  const { directive, text } = refusal;
+  const place =
+    directive === 'network' ? global.places.get(directive) : draft.places.get(directive);
+  const message = `\`${draft.kind} ${draft.name}\`: ${text}`;
+  problems.error('unsupported', place ?? draft.place, message);
 }
 
 function checkAddress(draft: VirtualDraft, problems: ProblemList): void {

@@ -12,7 +12,9 @@ import {
   DEFAULT_CHECK_SETTINGS,
   DEFAULT_QUORUM,
   type Origin,
+  REFUSABLE_DIRECTIVES,
   type RealServer,
+  type RefusableDirective,
   type Settings,
   type Vip,
   type VirtualService,
@@ -173,7 +175,18 @@ function buildService(draft: VirtualDraft, builder: Builder): VirtualService | u
     ...defined('stopCommand', draft.stopCommand),
     realServers: draft.servers.flatMap((server) => buildServer(server, builder.file)),
     origin: originOf(draft.place, builder.file),
+    ...serviceOrigins(draft, builder.file),
   };
+}
+
+/** Most sections set a scheduler and nothing else of these. */
+function serviceOrigins({ places }: VirtualDraft, file: string): Pick<VirtualService, 'origins'> {
+  const origins: Partial<Record<RefusableDirective, Origin>> = {};
+  for (const key of REFUSABLE_DIRECTIVES) {
+    const place = places.get(key);
+    if (place !== undefined) origins[key] = originOf(place, file);
+  }
+  return Object.keys(origins).length === 0 ? {} : { origins };
 }
 
 /** 0.0.0.0 is none, as the web pages wrote it. */

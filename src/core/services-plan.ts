@@ -21,6 +21,7 @@ import {
   type Origin,
   type Quorum,
   type RealServer,
+  type RefusableDirective,
   type ServiceKey,
   type ServiceRow,
   type Settings,
@@ -51,6 +52,8 @@ export type ServicePlan = {
   readonly sorry?: DestinationRow;
   readonly quorum: Quorum;
   readonly origin: Origin;
+  /** Of single directives; `network` among them. */
+  readonly origins: Readonly<Partial<Record<RefusableDirective | 'network', Origin>>>;
 };
 
 /** A load to measure, about every 20 s. */
@@ -154,12 +157,28 @@ function planService(
     servers: [...byRow.values()].map((same) => planServer(same, key, settings)),
     quorum: first.quorum ?? DEFAULT_QUORUM,
     origin: first.origin,
+    origins: originsOf(group, settings),
   };
   if (sorry?.sorryServer === undefined) return plan;
   const port = key.kind === 'mark' && group.length > 1 ? 0 : sorry.port;
   return {
     ...plan,
     sorry: destinationRow({ address: sorry.sorryServer, port, weight: 1 }, settings),
+  };
+}
+
+/** Scheduler and persistence are the first section's; a sorry server that of the first which has one. */
+function originsOf(
+  [first, ...more]: readonly [VirtualService, ...VirtualService[]],
+  settings: Settings,
+): ServicePlan['origins'] {
+  const network = settings.origins?.network;
+  const sorry = [first, ...more].find((section) => section.sorryServer !== undefined);
+  const sorryOrigin = sorry?.origins?.sorry_server;
+  return {
+    ...first.origins,
+    ...(network !== undefined && { network }),
+    ...(sorryOrigin !== undefined && { sorry_server: sorryOrigin }),
   };
 }
 

@@ -19,6 +19,7 @@ import {
   serviceKeyText,
   type TableOperation,
 } from '../model/index.ts';
+import { nftRowRefusal } from '../wire/index.ts';
 
 /** Who speaks, as the original named its processes. */
 export type Ident = 'lvsd' | 'nanny';
@@ -135,18 +136,28 @@ function refused(
   { code }: PortError,
   service: ServicePlan | undefined,
 ): { readonly what: string; readonly origin: Origin | undefined } {
-  if ('destination' in operation && code !== 'unsupported') {
+  const origins = service?.origins;
+  if ('destination' in operation && code === 'unsupported') {
+    const row = service?.service;
+    const refusal = row && nftRowRefusal(row, operation.destination.method);
+    const own = refusal === undefined ? undefined : origins?.[refusal.directive];
+    return { what: 'the service', origin: own ?? service?.origin };
+  }
+  if ('destination' in operation) {
     const { destination } = operation;
     const server = service?.servers.find(({ row }) => rowText(row) === rowText(destination));
     const verb = operation.kind === 'delete-destination' ? 'the removal of ' : '';
     const name = server === undefined ? '' : ` ${server.names[0]}`;
     const what = `${verb}server${name} (${rowText(destination)} ${destination.method})`;
-    return { what, origin: server?.origin ?? service?.origin };
+    const isSorry = service?.sorry !== undefined && rowText(service.sorry) === rowText(destination);
+    const own = isSorry ? origins?.sorry_server : undefined;
+    return { what, origin: server?.origin ?? own ?? service?.origin };
   }
   const origin = service?.origin;
   if (operation.kind === 'delete-service') return { what: 'the removal', origin };
   if (code !== 'ENOENT' || !('service' in operation)) return { what: 'the service', origin };
-  return { what: `scheduler "${operation.service.scheduler}"`, origin };
+  const what = `scheduler "${operation.service.scheduler}"`;
+  return { what, origin: origins?.scheduler ?? origin };
 }
 
 function refusalWords(operation: TableOperation, { code, kernelText }: PortError): string {

@@ -15,7 +15,7 @@ import {
   servicesWakeAt,
   stepServices,
 } from '../core/index.ts';
-import { down, type Settings, UP } from '../model/index.ts';
+import { down, type Settings, serviceKeyText, UP } from '../model/index.ts';
 import { BootClock, IpvsPort } from '../ports/index.ts';
 import { ImaginedIpvs } from './imagined-ipvs.ts';
 import { refusalText } from './services-log.ts';
@@ -224,7 +224,7 @@ describe('H8: one failure is one server’s', () => {
       await life.use({ ...settings, virtualServices: [rare, ...rest] });
       await life.probe(true);
       assert.deepEqual(life.refusals, [
-        'lvs.cf:3: kernel refused scheduler "mh" for virtual a: ENOENT, it has no such scheduler',
+        'lvs.cf:7: kernel refused scheduler "mh" for virtual a: ENOENT, it has no such scheduler',
       ]);
       assert.deepEqual(life.kernel.table(), [
         '-A -t 198.51.100.101:80 -s wrr',
@@ -233,6 +233,31 @@ describe('H8: one failure is one server’s', () => {
       await life.refused(life.refusals[0] ?? '');
       assert.deepEqual(life.failures, [], 'hard_shutdown is 0 unless set');
     }));
+
+  test('what the data plane cannot do is told by the line of the directive that asks for it', () => {
+    const service = 'scheduler = lc\nfwmark = 0\nsorry_server = 198.51.100.99';
+    const { plan } = stepServices(initialServices(), {
+      kind: 'settings',
+      now: instant(0),
+      settings: settingsOf(
+        `primary = 198.51.100.11\nnetwork = tunnel\nvirtual a {\nactive = 1\naddress = 198.51.100.100 eth0\n${service}\n}\n`,
+      ),
+    }).state;
+    const [planned] = plan.services.values();
+    assert.ok(planned?.sorry !== undefined);
+    const { key } = planned.service;
+    const destination = planned.sorry;
+    const place = (code: string, scheduler = 'lc') => {
+      const changed = { ...planned, service: { ...planned.service, scheduler } };
+      const services = new Map([[serviceKeyText(key), changed]]);
+      const error = { operation: 'add destination', target: '', code };
+      const operation = { kind: 'add-destination', key, destination } as const;
+      return /^lvs\.cf:\d+/.exec(refusalText(operation, error, { ...plan, services }))?.[0];
+    };
+    assert.equal(place('unsupported'), 'lvs.cf:6', 'the scheduler');
+    assert.equal(place('unsupported', 'rr'), 'lvs.cf:2', 'the network');
+    assert.equal(place('EINVAL'), 'lvs.cf:8', 'the sorry server');
+  });
 
   test('hard_shutdown = 1 takes the whole director down, as of old', () =>
     live(async (life) => {

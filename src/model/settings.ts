@@ -70,7 +70,13 @@ export type VirtualService = {
   readonly stopCommand?: string;
   readonly realServers: readonly RealServer[];
   readonly origin: Origin;
+  /** Where what a kernel may refuse was set; what is not here has its default. */
+  readonly origins?: Partial<Readonly<Record<RefusableDirective, Origin>>>;
 };
+
+/** Directives of a virtual service that are refused by their own line. */
+export const REFUSABLE_DIRECTIVES = ['scheduler', 'fwmark', 'pmask', 'sorry_server'] as const;
+export type RefusableDirective = (typeof REFUSABLE_DIRECTIVES)[number];
 
 export type SyncDaemonSettings = {
   readonly isEnabled: boolean;

@@ -13,13 +13,12 @@
 import { createHash } from 'node:crypto';
 import { accessSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { err, fromUtf8, type IpAddress, ipFamily, ok, type Result } from '../base/index.ts';
+import { err, fromUtf8, type IpAddress, ok, type Result } from '../base/index.ts';
 import {
   type DestinationRow,
   endpointText,
   type PortError,
   type ServiceEntry,
-  type ServiceRow,
   type ServiceTable,
   serviceKeyText,
   type TableOperation,
@@ -27,8 +26,8 @@ import {
 import {
   buildNftServices,
   type NftObject,
-  nftRefusal,
   nftRemoval,
+  nftRowRefusal,
   nftScript,
   type ServerPlace,
 } from '../wire/index.ts';
@@ -194,8 +193,8 @@ export class NftPlane implements TablePort {
       table.set(key, { ...entry, destinations: others });
       return undefined;
     }
-    const refusal = refusalOf(entry.service, destination.method);
-    if (refusal !== undefined) return portError(operation.kind, key, 'unsupported', refusal);
+    const refusal = nftRowRefusal(entry.service, destination.method);
+    if (refusal !== undefined) return portError(operation.kind, key, 'unsupported', refusal.text);
     if (destination.method === 'direct' && !(await this.#ports.where.find(destination.address))) {
       const text = `nobody answers for ${destination.address} on a link of this machine`;
       return portError(operation.kind, key, 'no-neighbour', text);
@@ -272,17 +271,6 @@ export class NftPlane implements TablePort {
   #file(kind: 'nft' | 'json'): string {
     return join(this.#ports.directory, `nft-services.${kind}`);
   }
-}
-
-function refusalOf(service: ServiceRow, method: DestinationRow['method']): string | undefined {
-  const { key, scheduler, persistentSeconds, persistencePrefixLength } = service;
-  const isIpv6 = key.kind === 'mark' ? key.family === 6 : ipFamily(key.address) === 6;
-  return nftRefusal({
-    scheduler,
-    method,
-    isMarked: key.kind === 'mark',
-    hasPersistenceMask: persistentSeconds > 0 && persistencePrefixLength < (isIpv6 ? 128 : 32),
-  });
 }
 
 function digestOf(built: ReturnType<typeof buildNftServices>): string {

@@ -171,11 +171,11 @@ test('what nftables cannot do has a sentence', () => {
     hasPersistenceMask: false,
   } as const;
   assert.equal(nftRefusal(fine), undefined);
-  assert.match(nftRefusal({ ...fine, scheduler: 'wlc' }) ?? '', /no scheduler wlc/);
-  assert.match(nftRefusal({ ...fine, method: 'tunnel' }) ?? '', /no tunnels/);
+  assert.match(nftRefusal({ ...fine, scheduler: 'wlc' })?.text ?? '', /no scheduler wlc/);
+  assert.match(nftRefusal({ ...fine, method: 'tunnel' })?.text ?? '', /no tunnels/);
   assert.match(
-    nftRefusal({ ...fine, method: 'direct', isMarked: true }) ?? '',
+    nftRefusal({ ...fine, method: 'direct', isMarked: true })?.text ?? '',
     /before marks are set/,
   );
-  assert.match(nftRefusal({ ...fine, hasPersistenceMask: true }) ?? '', /leave pmask out/);
+  assert.match(nftRefusal({ ...fine, hasPersistenceMask: true })?.text ?? '', /leave pmask out/);
 });

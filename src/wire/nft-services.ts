@@ -17,6 +17,7 @@ import type {
   DestinationRow,
   ForwardingMethod,
   ServiceEntry,
+  ServiceRow,
   ServiceTable,
 } from '../model/index.ts';
 import { directRules, heardRule, hearingRules, type ServerPlace } from './nft-direct.ts';
@@ -50,25 +51,53 @@ export type NftGround = {
   readonly partner?: ServerPlace;
 };
 
-/** Why nftables cannot carry this, as a clause; undefined: it can. */
+export type NftRefusal = {
+  /** The directive that asks for it. */
+  readonly directive: 'scheduler' | 'network' | 'fwmark' | 'pmask';
+  /** A clause. */
+  readonly text: string;
+};
+
+/** Why nftables cannot carry this; undefined: it can. */
 export function nftRefusal(asked: {
   readonly scheduler: string;
   readonly method: ForwardingMethod;
   readonly isMarked: boolean;
   readonly hasPersistenceMask: boolean;
-}): string | undefined {
+}): NftRefusal | undefined {
   const { scheduler, method, isMarked, hasPersistenceMask } = asked;
   if (!['rr', 'wrr', 'sh', 'dh'].includes(scheduler)) {
-    return `nftables does not count connections, so it has no scheduler ${scheduler}; rr, wrr, sh and dh are possible`;
+    const text = `nftables does not count connections, so it has no scheduler ${scheduler}; rr, wrr, sh and dh are possible`;
+    return { directive: 'scheduler', text };
   }
-  if (method === 'tunnel') return 'nftables builds no tunnels; nat and direct are possible';
+  if (method === 'tunnel') {
+    const text = 'nftables builds no tunnels; nat and direct are possible';
+    return { directive: 'network', text };
+  }
   if (isMarked && method === 'direct') {
-    return 'nftables routes directly before marks are set; give the service an address in place of its fwmark';
+    const text =
+      'nftables routes directly before marks are set; give the service an address in place of its fwmark';
+    return { directive: 'fwmark', text };
   }
   if (hasPersistenceMask && method === 'nat') {
-    return 'nftables keeps nat clients by their whole address; leave pmask out';
+    const text = 'nftables keeps nat clients by their whole address; leave pmask out';
+    return { directive: 'pmask', text };
   }
   return undefined;
+}
+
+/** The same of a row with servers of this method. */
+export function nftRowRefusal(
+  { key, scheduler, persistentSeconds, persistencePrefixLength }: ServiceRow,
+  method: ForwardingMethod,
+): NftRefusal | undefined {
+  const full = words(key)[0] === 'ip6' ? 128 : 32;
+  return nftRefusal({
+    scheduler,
+    method,
+    isMarked: key.kind === 'mark',
+    hasPersistenceMask: persistentSeconds > 0 && persistencePrefixLength < full,
+  });
 }
 
 /** Everything that the table needs; what has no server yet has no rule. */
