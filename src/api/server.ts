@@ -16,13 +16,11 @@ import { chmodSync, chownSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Milliseconds } from '../base/index.ts';
+import { courierUser } from '../courier/index.ts';
 import type { Api, DirectorFace, OpenApi, RunDirectory } from '../director/index.ts';
-import { type Peer, peerOf, userId, userText } from '../ports/index.ts';
+import { type Peer, peerOf, userText } from '../ports/index.ts';
 import { exchange, LIMIT_MS } from './exchange.ts';
 import type { Caller, Handle } from './types.ts';
-
-/** The unprivileged user that the courier runs as, where there is one. */
-export const COURIER_USER = 'piranha-courier';
 
 const KEEP_ALIVE_MS: Milliseconds = 5000;
 const LONGEST_HEADERS = 8192;
@@ -62,7 +60,7 @@ export const api: Api = {
 };
 
 function doors(directory: RunDirectory): readonly Door[] {
-  const courier = process.getuid?.() === 0 ? userId(COURIER_USER) : undefined;
+  const courier = courierUser()?.uid;
   return [
     {
       name: 'pulse.sock',

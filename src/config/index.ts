@@ -37,5 +37,6 @@ export { outline, type Section } from './outline.ts';
 export { checkDocument, type ParseOptions, parseSettings, type Verdict } from './parse.ts';
 export { PROBLEM_CODES, type Problem, type ProblemCode, type Severity } from './problem.ts';
 export { STRICT_REASONS, type StrictReason, type StrictRefusal, strictVerdict } from './strict.ts';
-export type { Lookups } from './values.ts';
 export { nearest } from './suggest.ts';
+export { type DiffNames, unifiedDiff } from './unified-diff.ts';
+export type { Lookups } from './values.ts';

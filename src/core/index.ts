@@ -5,10 +5,24 @@ export {
   planAddresses,
 } from './address-plan.ts';
 export { type Announcements, MAX_TOKENS, refill } from './announcements.ts';
+export {
+  CHANGE_FATES,
+  type Change,
+  type ChangeEffect,
+  type ChangeFate,
+  type ChangeInput,
+  type ChangeRefusal,
+  type ChangeState,
+  changeWakeAt,
+  type RestoreReason,
+  SETTLED,
+  stepChange,
+} from './change.ts';
 export type { Ask, ExtendedSettings, ExtendedState, Partner } from './extended-types.ts';
 export { initialState, step, wakeAt } from './failover.ts';
 export * from './failover-types.ts';
 export { parseLoad } from './health.ts';
+export { meaningOf } from './meaning.ts';
 export { type FailoverState, intervalMs, type Move, RULES, type Rule, roleOf } from './moves.ts';
 export { refusalOf } from './operator.ts';
 export {

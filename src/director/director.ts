@@ -5,9 +5,8 @@
  *
  * This thread may pause for hundreds of milliseconds without harm. Wedged for half a minute, the worker
  * hands over to a partner that can take over (main-watch.ts); dead of an exception, it still stops cleanly, because a
- * director that is wrong about itself must not
- * keep a VIP. Rejected: restarting the worker in place. The supervisor restarts the process; the partner serves
- * meanwhile.
+ * director that is wrong about itself must not keep a VIP. Rejected: restarting the worker in place. The supervisor
+ * restarts the process; the partner serves meanwhile.
  */
 import { join } from 'node:path';
 import { err, type Milliseconds, ok, type Result, unreachable } from '../base/index.ts';
@@ -24,10 +23,12 @@ import {
   setNice,
 } from '../ports/index.ts';
 import { type AuditEntry, AuditLog } from './audit-log.ts';
+import { ChangeDesk } from './change-desk.ts';
+import { CourierKeeper, channelLack } from './courier-keeper.ts';
 import { type ChosenPlane, choosePlane } from './data-plane.ts';
 import { type EventKind, EventLog } from './event-log.ts';
 import type { DirectorFace, OpenApi } from './face.ts';
-import { type HookCommands, Hooks } from './hooks.ts';
+import { Hooks, hookCommands } from './hooks.ts';
 import type { Judged } from './judge.ts';
 import { releaseVips } from './kernel.ts';
 import { Ledger } from './ledger.ts';
@@ -37,12 +38,19 @@ import type { FromWorker } from './messages.ts';
 import { type MetricFacts, metricFacts } from './metric-facts.ts';
 import { noteEvent } from './note-events.ts';
 import { Orders } from './orders.ts';
+import { overrideSentences } from './override-text.ts';
 import { tooTight } from './plan.ts';
 import { PulseThread } from './pulse-thread.ts';
 import { Recorder } from './recorder.ts';
 import { claim, leave, type RunDirectory } from './run-directory.ts';
 import { RunningConfiguration } from './running-configuration.ts';
-import { portErrorText, refusedText, repairedText, systemErrorText } from './sentences.ts';
+import {
+  authenticationLines,
+  portErrorText,
+  refusedText,
+  repairedText,
+  systemErrorText,
+} from './sentences.ts';
 import { ServicesMemory } from './services-memory.ts';
 import { ServicesRunner } from './services-runner.ts';
 import type { StatusFrame } from './status.ts';
@@ -55,6 +63,7 @@ type Living = {
   readonly api: OpenApi;
   readonly spawner: Spawner;
   readonly hooks: Hooks;
+  readonly courier: CourierKeeper;
   readonly services: ServicesRunner;
   readonly supervisor: Supervisor;
   readonly heartbeat: NodeJS.Timeout;
@@ -80,6 +89,7 @@ export class Director {
   readonly #current: RunningConfiguration;
   readonly #events: EventLog;
   readonly #audit: AuditLog;
+  readonly #desk: ChangeDesk;
   #thread: PulseThread | undefined;
   #living: Living | undefined;
   #worstLateMs = 0;
@@ -128,6 +138,7 @@ export class Director {
       log: (line) => this.#tell([line], 'incident'),
     });
     this.#board = new StatusBoard(new BootClock(), () => this.#frame(), ask);
+    this.#desk = this.#openDesk();
   }
 
   /** The whole life; gives the exit code. */
@@ -199,6 +210,7 @@ export class Director {
       api: api.value,
       spawner,
       services: this.#makeServices(spawner, plane.value),
+      courier: this.#makeCourier(spawner),
       hooks: new Hooks(spawner, hookCommands(this.#current.settings), this.#terminal.log),
       supervisor: new Supervisor(notifier.value, thread.pulsebeat),
       heartbeat: setInterval(() => {
@@ -238,6 +250,7 @@ export class Director {
       stateDirectory: this.#options.stateDirectory,
       runDirectory: this.#directory.path,
       configuration: this.#current,
+      changes: this.#desk,
       events: this.#events,
       audit: this.#audit,
       orders: this.#orders,
@@ -247,6 +260,25 @@ export class Director {
       metrics: () => this.#metricFacts(),
       tell: (lines, kind) => this.#tell(lines, kind),
     };
+  }
+
+  #openDesk(): ChangeDesk {
+    return new ChangeDesk({
+      file: this.#options.configFile,
+      stateDirectory: this.#options.stateDirectory,
+      runDirectory: this.#directory.path,
+      configuration: this.#current,
+      role: () => this.#board.snapshot?.role,
+      settled: () => this.#board.settled(),
+      lack: channelLack,
+      overrides: () => overrideSentences(this.#living?.services.state, new BootClock().now()),
+      tell: (lines) => this.#tell(lines, 'config'),
+    });
+  }
+
+  #makeCourier(spawner: Spawner): CourierKeeper {
+    const tell = (lines: readonly string[]): void => this.#tell(lines, 'trouble');
+    return new CourierKeeper({ spawner, directory: this.#directory, node: this.#node, tell });
   }
 
   #makeServices(spawner: Spawner, plane: ChosenPlane): ServicesRunner {
@@ -286,6 +318,8 @@ export class Director {
     this.#thread?.pulsebeat.beatMain();
     this.#thread?.post({ kind: 'begin', isForcedActive: this.#options.isForcedActive });
     void this.#living?.services.start(this.#current.settings);
+    this.#living?.courier.use(this.#current.plan);
+    this.#desk.begin();
     setNice(MAIN_NICE); // after the spawner: hooks and check programs are ordinary work
     this.#living?.supervisor.ready();
     this.#terminal.ready();
@@ -364,6 +398,7 @@ export class Director {
     this.#ledger.reloaded(used !== undefined, Date.now());
     if (used !== undefined && this.#living !== undefined) {
       this.#living.hooks.commands = hookCommands(used);
+      this.#living.courier.use(this.#current.plan);
     }
   }
 
@@ -420,6 +455,8 @@ export class Director {
     clearInterval(living.heartbeat);
     clearInterval(living.routes);
     this.#orders.close();
+    this.#desk.close();
+    living.courier.close();
     this.#recorder.close();
     void living.services.stop({ isClean: false });
     living.api.close();
@@ -458,24 +495,4 @@ export class Director {
       if (kind !== undefined) this.#events.add({ kind, text: line });
     }
   }
-}
-
-/** Said once, at the start. */
-function authenticationLines({
-  settings,
-  plan,
-}: Pick<Judged, 'settings' | 'plan'>): readonly string[] {
-  const isAlone = plan.failover.paths.length === 0;
-  if (isAlone || (plan.failover.extended?.keys.length ?? 0) > 0) return [];
-  const cure = settings.dialect === 'legacy' ? 'dialect = legacy' : 'no heartbeat_key_file';
-  return [
-    `heartbeats are not authenticated (${cure}): anyone on the segment can steal the VIPs (unauthenticated)`,
-  ];
-}
-
-function hookCommands({ activeCommand, inactiveCommand }: Settings): HookCommands {
-  return {
-    ...(activeCommand !== undefined && { active: activeCommand }),
-    ...(inactiveCommand !== undefined && { inactive: inactiveCommand }),
-  };
 }

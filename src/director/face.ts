@@ -5,6 +5,7 @@
 import type { Node } from '../model/index.ts';
 import type { Clock } from '../ports/index.ts';
 import type { AuditLog } from './audit-log.ts';
+import type { ChangeDesk } from './change-desk.ts';
 import type { EventKind, EventLog } from './event-log.ts';
 import type { MetricFacts } from './metric-facts.ts';
 import type { Orders } from './orders.ts';
@@ -23,6 +24,10 @@ export type DirectorFace = {
   readonly configuration: Pick<
     RunningConfiguration,
     'settings' | 'plan' | 'digest' | 'warnings' | 'reload' | 'preview'
+  >;
+  readonly changes: Pick<
+    ChangeDesk,
+    'config' | 'check' | 'diff' | 'apply' | 'confirm' | 'undo' | 'history' | 'version'
   >;
   readonly events: EventLog;
   readonly audit: AuditLog;

@@ -5,6 +5,7 @@
  * never waits for them; a hook that hangs is ended after a minute, so that it cannot silence the next one.
  */
 import { fromUtf8, type Milliseconds } from '../base/index.ts';
+import type { Settings } from '../model/index.ts';
 import type { Spawner, SpawnOutcome } from '../ports/index.ts';
 import { portErrorText } from './sentences.ts';
 
@@ -81,4 +82,11 @@ function complaintOf(outcome: SpawnOutcome): string | undefined {
 function lastWords(output: Uint8Array): string {
   const [line] = fromUtf8(output).trim().split('\n').slice(-1);
   return line === undefined || line === '' ? '' : `: ${line}`;
+}
+
+export function hookCommands({ activeCommand, inactiveCommand }: Settings): HookCommands {
+  return {
+    ...(activeCommand !== undefined && { active: activeCommand }),
+    ...(inactiveCommand !== undefined && { inactive: inactiveCommand }),
+  };
 }

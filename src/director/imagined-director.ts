@@ -12,6 +12,8 @@ import { parseSettings } from '../config/index.ts';
 import { BootClock, IpvsPort, ProcessSpawner } from '../ports/index.ts';
 import { encodeHeartbeat } from '../wire/index.ts';
 import { AuditLog } from './audit-log.ts';
+import { ChangeDesk } from './change-desk.ts';
+import { channelLack } from './courier-keeper.ts';
 import type { Crank } from './crank.ts';
 import { EventLog } from './event-log.ts';
 import type { DirectorFace } from './face.ts';
@@ -23,6 +25,7 @@ import type { FromWorker, ToWorker } from './messages.ts';
 import { metricFacts } from './metric-facts.ts';
 import { noteEvent } from './note-events.ts';
 import { Orders } from './orders.ts';
+import { overrideSentences } from './override-text.ts';
 import { RunningConfiguration } from './running-configuration.ts';
 import { ServicesMemory } from './services-memory.ts';
 import { ServicesRunner } from './services-runner.ts';
@@ -141,6 +144,17 @@ export class ImaginedDirector {
       stateDirectory: this.stateDirectory,
       runDirectory: this.directory,
       configuration: this.#configuration,
+      changes: new ChangeDesk({
+        file: this.configFile,
+        stateDirectory: this.stateDirectory,
+        runDirectory: this.directory,
+        configuration: this.#configuration,
+        role: () => this.#board.snapshot?.role,
+        settled: () => this.#board.settled(),
+        lack: channelLack,
+        overrides: () => overrideSentences(this.#services.state, new BootClock().now()),
+        tell,
+      }),
       events: this.#events,
       audit,
       orders: this.#orders,

@@ -6,6 +6,9 @@ export {
   brokenLink,
   type NewAuditEntry,
 } from './audit-log.ts';
+export type { CheckDocument, ConfigDocument, DiffDocument } from './change-desk.ts';
+export { VERSION_STATES, type Version } from './change-store.ts';
+export type { Applied, ApplyRequest, ChangeProblem, Pending } from './changes.ts';
 export { EVENT_KINDS, type EventKind, EventLog, type EventRecord } from './event-log.ts';
 export type { Api, DirectorFace, OpenApi, Refusal, ServicesFace } from './face.ts';
 /** For tests of rooms below this one; nothing of it is loaded by a director. */

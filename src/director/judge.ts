@@ -5,7 +5,7 @@ import { observeGateways } from '../ports/index.ts';
 import { missingCapabilities } from './capabilities.ts';
 import { observeKernel } from './kernel.ts';
 import { readKeys } from './key-file.ts';
-import { loadSettings } from './load-settings.ts';
+import { judgeText, loadSettings } from './load-settings.ts';
 import { decideStart, type StartDecision } from './plan.ts';
 
 export type Judged = StartDecision & {
@@ -18,9 +18,12 @@ export type Judged = StartDecision & {
 /** Of this process: later lives have higher ones, as far as the wall clock goes forward; 12 bits of chance. */
 const INCARNATION = Date.now() * 4096 + Math.floor(Math.random() * 4096);
 
-/** The error is what a person has to read: each line a sentence that names file, address or right. */
-export function judge(configFile: string): Result<Judged, readonly string[]> {
-  const loaded = loadSettings(configFile);
+/**
+ * `text`: instead of what stands in the file. The error is what a person has to read: each line a sentence that names
+ * file, address or right.
+ */
+export function judge(configFile: string, text?: string): Result<Judged, readonly string[]> {
+  const loaded = text === undefined ? loadSettings(configFile) : judgeText(text, configFile);
   if (!loaded.ok) return loaded;
   const { settings, configDigest } = loaded.value;
   const keys =

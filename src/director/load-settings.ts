@@ -22,6 +22,11 @@ export function loadSettings(file: string): Result<LoadedSettings, readonly stri
   } catch (error) {
     return err([`${file}: cannot be read: ${systemErrorText(error)}`]);
   }
+  return judgeText(text, file);
+}
+
+/** The same for a text that is not on the disk yet; `file` is what its problems are told by. */
+export function judgeText(text: string, file: string): Result<LoadedSettings, readonly string[]> {
   const { settings, problems } = parseSettings(text, { file, ...systemNames() });
   const textsOf = (severity: Problem['severity']): readonly string[] =>
     problems.filter((problem) => problem.severity === severity).map(problemText);

@@ -5,10 +5,12 @@
  * the worker, which measures its timer and opens its sockets; then the run directory is claimed and the life begins.
  * Whatever can be refused is refused in the first two, in one sentence.
  */
+import { recoverChange } from './change-recovery.ts';
 import { Director } from './director.ts';
 import type { Api } from './face.ts';
 import { judge } from './judge.ts';
 import { isHeld, readPid, runDirectory } from './run-directory.ts';
+import { systemErrorText } from './sentences.ts';
 import { detach, detachedChild, foreground } from './terminal.ts';
 import { startWarm } from './warm-start.ts';
 
@@ -35,16 +37,29 @@ export async function runPulse(options: PulseOptions): Promise<number> {
     if (!options.isForeground) return detach();
   }
   const terminal = parent ?? foreground();
+  const directory = runDirectory(options.runDirectory);
+  const isRunning = await isHeld(directory);
+  if (!isRunning && !options.isTest) for (const line of recover(options)) terminal.log(line);
   const judged = judge(options.configFile);
   if (!judged.ok) {
     terminal.refuse(judged.error);
     return 1;
   }
-  const directory = runDirectory(options.runDirectory);
-  if (await isHeld(directory)) {
+  if (isRunning) {
     const who = `pid ${readPid(directory) ?? 'unknown'}, run directory ${directory.path}`;
     terminal.refuse([`pulse is already running here (${who})`]);
     return 1;
   }
   return new Director(judged.value, directory, options, terminal).run();
+}
+
+/** A change that waited when the last life ended may have to go back before its file is read. */
+function recover(options: PulseOptions): readonly string[] {
+  const { configFile, stateDirectory } = options;
+  const isRunnable = (): boolean => judge(configFile).ok;
+  try {
+    return recoverChange({ configFile, stateDirectory, isRunnable }, Date.now());
+  } catch (error) {
+    return [systemErrorText(error)]; // the pair must be served all the same
+  }
 }

@@ -76,6 +76,12 @@ export class RunningConfiguration {
     });
   }
 
+  /** Could this text take the file's place? Its settings, or every sentence against it; nothing is touched. */
+  check(text: string): Result<Settings, readonly string[]> {
+    const judged = this.#judge(text);
+    return judged.ok ? ok(judged.value.settings) : judged;
+  }
+
   /** What a reload would do; nothing is touched. */
   async preview(): Promise<ReloadOutcome> {
     const next = this.#judge();
@@ -104,8 +110,8 @@ export class RunningConfiguration {
     tell([`rereading configuration file: done (serial_no ${settings.serialNo})`]);
   }
 
-  #judge(): Result<Candidate, readonly string[]> {
-    const judged = judge(this.#parts.file);
+  #judge(text?: string): Result<Candidate, readonly string[]> {
+    const judged = judge(this.#parts.file, text);
     if (!judged.ok) return judged;
     const { node, plan, settings } = judged.value;
     if (node !== this.#node) {

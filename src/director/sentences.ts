@@ -1,5 +1,6 @@
 /** Errors of the world as words for a person. */
-import type { PortError } from '../model/index.ts';
+import type { PortError, Settings } from '../model/index.ts';
+import type { PulsePlan } from './plan.ts';
 
 const MEANINGS: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'permission denied'],
@@ -42,4 +43,20 @@ export function repairedText(vips: readonly string[]): string {
   const [first] = vips;
   const more = vips.length > 1 ? ` and ${vips.length - 1} more` : '';
   return `VIP ${first}${more} was removed by someone else: raised again (repaired)`;
+}
+
+/** Said once, at the start. */
+export function authenticationLines({
+  settings,
+  plan,
+}: {
+  readonly settings: Settings;
+  readonly plan: PulsePlan;
+}): readonly string[] {
+  const isAlone = plan.failover.paths.length === 0;
+  if (isAlone || (plan.failover.extended?.keys.length ?? 0) > 0) return [];
+  const cure = settings.dialect === 'legacy' ? 'dialect = legacy' : 'no heartbeat_key_file';
+  return [
+    `heartbeats are not authenticated (${cure}): anyone on the segment can steal the VIPs (unauthenticated)`,
+  ];
 }

@@ -2,6 +2,7 @@
  * What main remembers to answer with: the worker's last snapshot and the last role changes. Whoever asks gets a fresh
  * snapshot if the worker gives one in time; those who ask together share one question.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { elapsedMs, type Milliseconds } from '../base/index.ts';
 import type { Note } from '../core/index.ts';
 import type { Clock } from '../ports/index.ts';
@@ -18,6 +19,8 @@ import {
 
 /** Below what `piranha status` waits. */
 const REPORT_LIMIT_MS: Milliseconds = 300;
+const SETTLE_LIMIT_MS: Milliseconds = 2000;
+const SETTLE_LOOK_MS: Milliseconds = 20;
 
 export class StatusBoard {
   readonly #clock: Clock;
@@ -64,6 +67,20 @@ export class StatusBoard {
     if (this.#snapshot === undefined) return undefined;
     const clocks = { now: this.#clock.now(), wallMs: Date.now() };
     return statusDocument(this.#frame(), this.#snapshot, this.#changes, clocks, this.#beliefs);
+  }
+
+  /** Waits until the kernel holds what was last wished for: undefined, or the kernel's refusal. */
+  async settled(): Promise<string | undefined> {
+    const limit = performance.now() + SETTLE_LIMIT_MS;
+    for (;;) {
+      await this.freshDocument();
+      const addresses = this.#snapshot?.addresses;
+      if (addresses === undefined || addresses.isSettled) return undefined;
+      if (addresses.refusal !== undefined) return addresses.refusal;
+      // Ten thousand addresses take their time; what is merely slow is no refusal.
+      if (performance.now() > limit) return undefined;
+      await sleep(SETTLE_LOOK_MS);
+    }
   }
 
   async freshDocument(): Promise<StatusDocument | undefined> {

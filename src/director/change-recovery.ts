@@ -1,0 +1,50 @@
+/**
+ * The change that was waiting when the last life ended, judged before this one reads its file: what was interrupted,
+ * not confirmed in its time, or cannot be started with goes back to the file before it.
+ */
+import { type ChangeState, stepChange } from '../core/index.ts';
+import { ChangeStore } from './change-store.ts';
+import { replaceFile } from './replace-file.ts';
+
+export type RecoveryParts = {
+  readonly configFile: string;
+  readonly stateDirectory: string;
+  /** Could a director start with the file as it stands? */
+  readonly isRunnable: () => boolean;
+};
+
+/** What was done, in sentences for the log; throws a sentence when the store cannot be read or the file not be written. */
+export function recoverChange(parts: RecoveryParts, wallMs: number): readonly string[] {
+  const { configFile, stateDirectory, isRunnable } = parts;
+  const store = new ChangeStore(stateDirectory, configFile);
+  const { state } = store;
+  if (state.kind === 'settled') return [];
+  const step = stepChange(state, { kind: 'start', wallMs, isRunnable: isRunnable() });
+  if (!step.ok) return [];
+  const said: string[] = [];
+  for (const effect of step.value.effects) {
+    if (effect.kind === 'restore') {
+      const bytes = store.bytes(effect.change.before);
+      if (bytes === undefined) throw new Error(`version ${effect.change.before} is not there`);
+      replaceFile(configFile, bytes);
+      said.push(restoredText(state, effect.why));
+    }
+    if (effect.kind === 'mark') store.mark(effect.serial, effect.fate);
+  }
+  store.setState(step.value.state);
+  return said;
+}
+
+const WHY = {
+  'not-confirmed': 'was not confirmed in its time',
+  undone: 'was undone',
+  failed: 'could not be put in force',
+  interrupted: 'was interrupted before it was in force',
+} as const;
+
+/** `version 8 by alice was not confirmed in its time: back to version 7 (rolled-back)` */
+export function restoredText(state: ChangeState, why: keyof typeof WHY): string {
+  if (state.kind === 'settled') return '';
+  const { serial, author, before } = state.change;
+  return `version ${serial} by ${author} ${WHY[why]}: back to version ${before} (rolled-back)`;
+}

@@ -1,0 +1,142 @@
+/**
+ * The history of the configuration and the change that waits, on the disk: what must be found again after a crash.
+ *
+ *   STATE_DIR/history/changes.json   the versions, and the state of the change machine
+ *   STATE_DIR/history/41.cf          the file of version 41, byte for byte
+ *
+ * Mode 0700 and 0600: a configuration may name commands and hosts that are nobody's business. The last 20 versions are
+ * kept, and whatever a waiting change would go back to. A store that cannot be read is refused, never begun anew: it may
+ * hold the way back.
+ */
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { CHANGE_FATES, type ChangeFate, type ChangeState, SETTLED } from '../core/index.ts';
+import { replaceFile } from './replace-file.ts';
+
+export const KEPT_VERSIONS = 20;
+
+/** `found`: it stood there before the first change, or somebody wrote it without us. */
+export type VersionState = ChangeFate | 'found';
+export const VERSION_STATES = [...CHANGE_FATES, 'found'] as const;
+
+export type Version = {
+  readonly serial: number;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly author: string;
+  readonly reason: string;
+  readonly digest: string;
+  readonly state: VersionState;
+  /** In bytes. */
+  readonly size: number;
+};
+
+type Stored = {
+  readonly v: 1;
+  /** The lvs.cf that this is the history of. */
+  readonly file: string;
+  readonly state: ChangeState;
+  /** Oldest first. */
+  readonly versions: readonly Version[];
+};
+
+export class ChangeStore {
+  readonly #directory: string;
+  readonly #file: string;
+  #stored: Stored;
+
+  /** Throws a sentence when what is there cannot be read. */
+  constructor(stateDirectory: string, configFile: string) {
+    this.#directory = join(stateDirectory, 'history');
+    this.#file = configFile;
+    this.#stored = this.#read();
+  }
+
+  get state(): ChangeState {
+    return this.#stored.state;
+  }
+
+  /** Newest first. */
+  get versions(): readonly Version[] {
+    return this.#stored.versions.toReversed();
+  }
+
+  version(serial: number): Version | undefined {
+    return this.#stored.versions.find((version) => version.serial === serial);
+  }
+
+  bytes(serial: number): Uint8Array | undefined {
+    if (this.version(serial) === undefined) return undefined;
+    return Uint8Array.from(readFileSync(this.#path(serial)));
+  }
+
+  /** The next number: above every one that was given, and at least this. */
+  nextSerial(atLeast: number): number {
+    return Math.max(0, atLeast - 1, ...this.#stored.versions.map(({ serial }) => serial)) + 1;
+  }
+
+  add(version: Version, bytes: Uint8Array): void {
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    replaceFile(this.#path(version.serial), bytes);
+    this.#write({ ...this.#stored, versions: [...this.#stored.versions, version] });
+  }
+
+  mark(serial: number, state: VersionState): void {
+    const versions = this.#stored.versions.map((version) =>
+      version.serial === serial ? { ...version, state } : version,
+    );
+    this.#write({ ...this.#stored, versions });
+  }
+
+  setState(state: ChangeState): void {
+    this.#write({ ...this.#stored, state });
+  }
+
+  #write(next: Stored): void {
+    const { state } = next;
+    const needed = state.kind === 'settled' ? [] : [state.change.serial, state.change.before];
+    const isKept = ({ serial }: Version, index: number): boolean =>
+      index >= next.versions.length - KEPT_VERSIONS || needed.includes(serial);
+    this.#stored = { ...next, versions: next.versions.filter(isKept) };
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    const text = `${JSON.stringify(this.#stored)}\n`;
+    replaceFile(join(this.#directory, 'changes.json'), new TextEncoder().encode(text));
+    this.#forget();
+  }
+
+  /** Files of versions that are no more. */
+  #forget(): void {
+    for (const name of readdirSync(this.#directory)) {
+      const serial = Number(/^(\d+)\.cf$/.exec(name)?.[1] ?? Number.NaN);
+      if (Number.isNaN(serial) || this.version(serial) !== undefined) continue;
+      rmSync(this.#path(serial), { force: true });
+    }
+  }
+
+  #path(serial: number): string {
+    return join(this.#directory, `${serial}.cf`);
+  }
+
+  #read(): Stored {
+    const empty: Stored = { v: 1, file: this.#file, state: SETTLED, versions: [] };
+    const path = join(this.#directory, 'changes.json');
+    let stored: unknown;
+    try {
+      stored = JSON.parse(readFileSync(path, 'utf8'));
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return empty;
+      throw new Error(`the history of changes ${path} cannot be read: ${String(error)}`);
+    }
+    if (!isStored(stored)) throw new Error(`the history of changes ${path} is not ours`);
+    // Another file's: its versions are not this one's, and a change that waits there is none of ours.
+    return stored.file === this.#file ? stored : empty;
+  }
+}
+
+function isStored(value: unknown): value is Stored {
+  if (typeof value !== 'object' || value === null) return false;
+  if (!('v' in value && 'file' in value && 'state' in value && 'versions' in value)) return false;
+  const { state, versions } = value;
+  const isState = typeof state === 'object' && state !== null && 'kind' in state;
+  return value.v === 1 && typeof value.file === 'string' && isState && Array.isArray(versions);
+}

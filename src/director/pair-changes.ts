@@ -1,0 +1,212 @@
+/**
+ * A change on both nodes or on neither: the standby first, because a file that breaks a director should break the one that
+ * nobody leans on.
+ *
+ *   ask both -> half on the standby (waits) -> half on the active (waits) -> confirm both, the partner first
+ *
+ * Each half waits for its confirmation by its own clock, so whatever is cut in the middle, both go back by themselves.
+ * What remains is the oldest problem of two: a confirmation whose answer is lost. Before a half goes back it asks the
+ * partner once whether that one kept its own; if it cannot be asked, it goes back and `diff --partner` shows it.
+ */
+import { err, type Milliseconds, ok, type Result } from '../base/index.ts';
+import type { Role } from '../model/index.ts';
+import { digestText } from '../wire/index.ts';
+import type { Version } from './change-store.ts';
+import type { Applied, ApplyRequest, ChangeProblem, Changes } from './changes.ts';
+import type { Partner, PartnerAnswer, PartnerQuestion } from './partner-client.ts';
+
+/** Of a change on both that is to be kept at once: enough for both halves and their confirmation. */
+const HALF_MS: Milliseconds = 30_000;
+
+export type PairParts = {
+  readonly changes: Changes;
+  readonly partner: Partner;
+  readonly role: () => Role | undefined;
+  readonly tell: (lines: readonly string[]) => void;
+};
+
+type Outcome<T> = Promise<Result<T, ChangeProblem>>;
+type Half = { readonly text: string; readonly confirmMs: Milliseconds; readonly digest: string };
+
+export class PairChanges {
+  readonly #parts: PairParts;
+
+  constructor(parts: PairParts) {
+    this.#parts = parts;
+  }
+
+  /** On both nodes; `request.isVerbatim` is for halves and not asked here. */
+  apply(request: ApplyRequest): Outcome<Applied> {
+    const { changes } = this.#parts;
+    return changes.alone(async () => {
+      const old = changes.running();
+      const why = changes.refusal(request.ifMatch, old.digest);
+      if (why !== undefined) return err(why);
+      const there = await this.#look();
+      if (!there.ok) return there;
+      const text = changes.numbered(request.text, there.value.serialNo + 1);
+      const judged = await this.#partner('/v1/config/check', { text });
+      if (!judged.ok) return judged;
+      const wrong = problemsOf(judged.value);
+      if (wrong.length > 0) {
+        return err({
+          reason: 'partner-refused',
+          title: 'the partner refuses the file',
+          lines: wrong,
+        });
+      }
+      const half = { text, confirmMs: request.confirmMs ?? HALF_MS, digest: there.value.digest };
+      const applied = await this.#halves(request, half);
+      if (!applied.ok || request.confirmMs !== undefined) return applied;
+      const kept = await this.#confirm(request.author);
+      if (!kept.ok) return kept;
+      const { pending: _, steps, ...rest } = applied.value;
+      return ok({ ...rest, steps: [...steps, 'kept on both nodes'] });
+    });
+  }
+
+  confirm(by: string): Outcome<Version> {
+    return this.#parts.changes.alone(() => this.#confirm(by));
+  }
+
+  undo(by: string): Outcome<Version> {
+    return this.#parts.changes.alone(async () => {
+      await this.#undoThere(by);
+      return this.#parts.changes.undo(by);
+    });
+  }
+
+  /** Has the partner kept the file of this digest? */
+  async isKeptThere(digest: string): Promise<boolean> {
+    const answer = await this.#parts.partner.ask({ path: '/v1/config' });
+    if (!answer.ok) return false;
+    const { fields } = answer.value;
+    return fields.get('digest') === digest && fields.get('pending') === undefined;
+  }
+
+  async #halves(request: ApplyRequest, half: Half): Outcome<Applied> {
+    const isActive = this.#parts.role() === 'active';
+    const steps: string[] = [];
+    const here = () => this.#halfHere(request, half);
+    const there = () => this.#halfThere(request, half, steps);
+    const [first, second] = isActive ? [there, here] : [here, there];
+    const one = await first();
+    if (!one.ok) {
+      if (isActive) await this.#undoThere(request.author); // it may have it, its answer lost
+      return one;
+    }
+    const two = await second();
+    if (!two.ok) {
+      await this.#undoThere(request.author);
+      if (!isActive) await this.#parts.changes.undo(request.author);
+      return two;
+    }
+    const applied = isActive ? two.value : one.value;
+    if (!('serial' in applied)) return err({ reason: 'refused', title: 'this node has no half' });
+    return ok({
+      ...applied,
+      steps: isActive ? [...steps, ...applied.steps] : [...applied.steps, ...steps],
+    });
+  }
+
+  #halfHere(request: ApplyRequest, { text, confirmMs }: Half): Outcome<Applied> {
+    const half = { ...request, text, confirmMs, isVerbatim: true, isPair: true };
+    return this.#parts.changes.apply(half);
+  }
+
+  async #halfThere(
+    { author, reason }: ApplyRequest,
+    { text, confirmMs, digest }: Half,
+    steps: string[],
+  ): Outcome<{ readonly isThere: true }> {
+    const body = { text, confirmMs, author, reason, isVerbatim: true, isHalf: true };
+    const answer = await this.#partner('/v1/config/apply', body, digest);
+    if (!answer.ok) return answer;
+    const found = answer.value.fields.get('digest');
+    if (found !== digestText(text)) {
+      const title = `the partner runs ${String(found)} afterwards, which is another file`;
+      return err({ reason: 'partner-refused', title });
+    }
+    steps.push(`version ${String(answer.value.fields.get('serial'))} is in force on the partner`);
+    return ok({ isThere: true });
+  }
+
+  async #confirm(by: string): Outcome<Version> {
+    const { changes } = this.#parts;
+    const { pending } = changes;
+    if (pending?.isBoth === true) {
+      const there = await this.#partner('/v1/config/confirm', { isHalf: true });
+      if (!there.ok) {
+        const isKept = await this.isKeptThere(changes.running().digest);
+        if (!isKept) {
+          const title = `not confirmed: ${there.error.title}; both go back by themselves unless it is confirmed in time`;
+          return err({ ...there.error, title });
+        }
+      }
+    }
+    return changes.confirm(by);
+  }
+
+  /** As far as it can be reached; if it cannot, its own clock does it. */
+  async #undoThere(by: string): Promise<void> {
+    const undone = await this.#partner('/v1/config/rollback', { isHalf: true });
+    if (undone.ok || undone.error.reason === 'no-change-pending') return;
+    this.#parts.tell([
+      `${by}: the partner was not told to go back (${undone.error.title}): it does so when its time is over`,
+    ]);
+  }
+
+  /** The partner's file and whether a change waits there. */
+  async #look(): Outcome<{ readonly digest: string; readonly serialNo: number }> {
+    const answer = await this.#partner('/v1/config');
+    if (!answer.ok) return answer;
+    const { fields } = answer.value;
+    const [digest, serialNo] = [fields.get('digest'), fields.get('serialNo')];
+    if (typeof digest !== 'string' || typeof serialNo !== 'number') {
+      return err({ reason: 'no-partner', title: 'the partner does not say what it runs' });
+    }
+    if (fields.get('pending') !== undefined) {
+      return err({
+        reason: 'change-pending',
+        title: 'a change waits on the partner for its confirmation',
+      });
+    }
+    return ok({ digest, serialNo });
+  }
+
+  async #partner(path: string, body?: object, ifMatch?: string): Outcome<PartnerAnswer> {
+    const question: PartnerQuestion = {
+      path,
+      ...(body !== undefined && { body }),
+      ...(ifMatch !== undefined && { ifMatch }),
+    };
+    const answer = await this.#parts.partner.ask(question);
+    if (!answer.ok) return err({ reason: 'no-partner', title: answer.error });
+    const { code, fields } = answer.value;
+    if (code < 400) return ok(answer.value);
+    const lines = fields.get('lines');
+    return err({
+      reason:
+        fields.get('reason') === 'no-change-pending' ? 'no-change-pending' : 'partner-refused',
+      title: `the partner: ${String(fields.get('title') ?? code)}`,
+      ...(Array.isArray(lines) && { lines: lines.map(String) }),
+    });
+  }
+}
+
+/** The errors among what a check found, as lines. */
+function problemsOf({ fields }: PartnerAnswer): readonly string[] {
+  const problems = fields.get('problems');
+  if (!Array.isArray(problems)) return ['the partner did not judge the file'];
+  return problems.flatMap((problem: unknown): readonly string[] => {
+    if (typeof problem !== 'object' || problem === null) return [];
+    const { severity, line, column, text } = {
+      severity: '',
+      line: 0,
+      column: 0,
+      text: '',
+      ...problem,
+    };
+    return severity === 'error' ? [line === 0 ? text : `line ${line}:${column}: ${text}`] : [];
+  });
+}
