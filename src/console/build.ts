@@ -15,7 +15,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { Metafile, OutputFile } from 'esbuild';
-import { CONSOLE_ROOT, type Manifest, stampOf } from './manifest.ts';
+import { CONSOLE_ROOT, type Manifest } from './manifest.ts';
 
 const PAGES = 'src/console/pages';
 const PROCESS = 'src/cli/console-process.ts';
@@ -86,8 +86,6 @@ export async function buildConsole(directory: string): Promise<readonly Budget[]
     routes: (await routeTable()).map(({ method, path, right }) => ({ method, path, right })),
   };
   writeFileSync(join(directory, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
-  const stamp = stampOf(CONSOLE_ROOT);
-  writeFileSync(join(directory, stamp.name), stamp.text);
   return budgets(graph, sizes);
 }
 

@@ -3,7 +3,7 @@
  * this tree, where it is built anew when a source has changed.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ApiRoute } from './pass-on.ts';
 
@@ -18,23 +18,24 @@ export type Manifest = {
   readonly routes: readonly ApiRoute[];
 };
 
-const STAMP = 'sources';
+const BUILT = 'console-';
 
 /** The directory of the built console, built first where that is needed. Throws what esbuild or the file system says. */
 export async function readyBuild(): Promise<string> {
   const packaged = join(CONSOLE_ROOT, 'build', 'console');
   if (existsSync(join(packaged, 'manifest.json'))) return packaged;
-  const path = join(CONSOLE_ROOT, 'node_modules', '.cache', 'piranha', 'console');
-  const stamp = join(path, STAMP);
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sourcesStamp(CONSOLE_ROOT)) return path;
+  const cache = join(CONSOLE_ROOT, 'node_modules', '.cache', 'piranha');
+  const path = join(cache, `${BUILT}${sourcesStamp(CONSOLE_ROOT)}`);
+  if (existsSync(path)) return path;
   const { buildConsole } = await import('./build.ts');
-  await buildConsole(path);
+  // Made beside it and put in place as a whole: two that start at once do not disturb each other.
+  const fresh = join(cache, `fresh-${process.pid}`);
+  await buildConsole(fresh);
+  for (const name of readdirSync(cache).filter((it) => it.startsWith(BUILT))) {
+    rmSync(join(cache, name), { recursive: true, force: true });
+  }
+  renameSync(fresh, path);
   return path;
-}
-
-/** The file that says of which sources a build was made, and what it must hold. */
-export function stampOf(root: string): { readonly name: string; readonly text: string } {
-  return { name: STAMP, text: sourcesStamp(root) };
 }
 
 /** Names, sizes and times: what an editor or an update changes. */
@@ -46,5 +47,5 @@ function sourcesStamp(root: string): string {
     const { size, mtimeMs } = statSync(join(root, name));
     hash.update(`${name} ${size} ${mtimeMs}\n`);
   }
-  return `${hash.digest('hex')}\n`;
+  return hash.digest('hex').slice(0, 16);
 }

@@ -35,7 +35,7 @@ export class Throttle {
   /** Takes one attempt; 0, or how long to wait for the next. `now` is monotonic. */
   take(key: string, now: Milliseconds): Milliseconds {
     const left = this.#left(key, now);
-    if (left < 1) return Math.ceil((1 - left) * this.#limits.everyMs);
+    if (left < 1) return Math.max(1, Math.round((1 - left) * this.#limits.everyMs));
     this.#put(key, { left: left - 1, at: now });
     return 0;
   }
