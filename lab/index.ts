@@ -1,4 +1,5 @@
 export { obstacle, openCell } from './cell.ts';
+export { command, inNamespace } from './command.ts';
 export type { DirectorKind, Setup } from './directors.ts';
 export type { LabEvent } from './events.ts';
 export { flagsOf, INCIDENT_NAMES, type IncidentName } from './incidents.ts';
@@ -6,3 +7,4 @@ export { labCommand } from './lab.ts';
 export { now, sleep } from './observer.ts';
 export { type Spread, spread } from './report.ts';
 export { Stage } from './stage.ts';
+export { build as buildNetwork } from './topology.ts';

@@ -18,8 +18,10 @@ export type ConfigDocument = {
 
 export type Pending = {
   readonly untilWallMs: number;
-  readonly author?: string;
-  readonly reason?: string;
+  readonly serial: number;
+  readonly author: string;
+  readonly reason: string;
+  readonly isBoth: boolean;
 };
 
 export type DiffDocument = { readonly text: string; readonly meaning: readonly string[] };
@@ -27,18 +29,18 @@ export type DiffDocument = { readonly text: string; readonly meaning: readonly s
 export type ApplyDocument = {
   readonly digest: string;
   readonly serial: number;
-  readonly steps: readonly unknown[];
+  readonly steps: readonly string[];
   readonly pending?: Pending;
 };
 
 export type Version = {
   readonly serial: number;
   readonly at: string;
-  readonly author?: string;
-  readonly reason?: string;
+  readonly author: string;
+  readonly reason: string;
   readonly digest: string;
-  readonly state?: string;
-  readonly size?: number;
+  readonly state: string;
+  readonly size: number;
 };
 
 export type Incident = {
@@ -70,4 +72,10 @@ export type CheckRun = {
 };
 
 /** A refusal: one sentence, and the closed list's word. */
-export type Trouble = { readonly status: number; readonly title: string; readonly reason?: string };
+export type Trouble = {
+  readonly status: number;
+  readonly title: string;
+  readonly reason?: string;
+  /** What is wrong, one by one, where there is more than one thing. */
+  readonly lines?: readonly string[];
+};

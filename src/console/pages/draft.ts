@@ -5,7 +5,6 @@
 import { computed, signal } from '@preact/signals';
 import type { Result } from '../../base/index.ts';
 import {
-  bumpSerial,
   checkDocument,
   type Document,
   formatDocument,
@@ -74,10 +73,4 @@ export function changeField(path: SectionPath, field: Field, value: string): voi
 
 export function viewOf(path: SectionPath): SectionView {
   return new SectionView(draft.value, path, verdict.value.problems);
-}
-
-/** What is sent: the draft with serial_no one higher. */
-export function textToApply(): string {
-  const bumped = bumpSerial(draft.value);
-  return bumped.ok ? formatDocument(bumped.value) : text.value;
 }

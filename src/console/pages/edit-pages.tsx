@@ -1,6 +1,6 @@
 /** Global Settings, Redundancy, Virtual Servers: a form and the text of lvs.cf side by side, and below both the way to save. */
 import { useEffect } from 'preact/hooks';
-import { loadConfig, trouble, verdict } from './draft.ts';
+import { base, loadConfig, trouble, verdict } from './draft.ts';
 import { Fields, TextSide } from './editor.tsx';
 import { GLOBAL_SETTINGS, REDUNDANCY } from './form-fields.ts';
 import { HistoryCard } from './history.tsx';
@@ -23,6 +23,7 @@ export function EditPages({ page }: { page: EditPageName }) {
       </Card>
     );
   }
+  if (base.value === undefined) return <p>Loading …</p>;
   return (
     <>
       <div class="edit">

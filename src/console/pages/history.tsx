@@ -82,7 +82,7 @@ function VersionDialog({ version, onClose }: { version: Version; onClose: () => 
     );
   }, [serial, diff]);
   const goBack = async (): Promise<void> => {
-    const answer = await ask('/v1/config/rollback', { body: { serial } });
+    const answer = await ask('/v1/config/rollback', { body: { serial, isBoth: true } });
     if (!answer.ok) {
       say('bad', answer.error.title);
       return;

@@ -84,15 +84,18 @@ function Events() {
   if (events.length === 0)
     return <p class="dim">Nothing has happened since this page was opened.</p>;
   return (
-    <ol class="log">
-      {events.slice(0, SHOWN_EVENTS).map((event, index) => (
-        <li key={event.id ?? `${event.at} ${index}`}>
-          <time dateTime={event.at}>{whenText(Date.parse(event.at), now.value)}</time>
-          <span>{event.node ?? ''}</span>
-          <span>{event.text}</span>
-        </li>
-      ))}
-    </ol>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <section class="log-scroll" tabIndex={0} aria-label="Events">
+      <ol class="log">
+        {events.slice(0, SHOWN_EVENTS).map((event, index) => (
+          <li key={event.id ?? `${event.at} ${index}`}>
+            <time dateTime={event.at}>{whenText(Date.parse(event.at), now.value)}</time>
+            <span>{event.node ?? ''}</span>
+            <span>{event.text}</span>
+          </li>
+        ))}
+      </ol>
+    </section>
   );
 }
 

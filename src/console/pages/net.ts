@@ -83,8 +83,13 @@ async function troubleOf(response: Response): Promise<Trouble> {
   const { status } = response;
   try {
     const problem: Partial<Trouble> = await response.json();
-    const { title = response.statusText, reason } = problem;
-    return { status, title, ...(reason !== undefined && { reason }) };
+    const { title = response.statusText, reason, lines } = problem;
+    return {
+      status,
+      title,
+      ...(reason !== undefined && { reason }),
+      ...(lines !== undefined && { lines }),
+    };
   } catch {
     return { status, title: `The answer was ${status} ${response.statusText}.` };
   }

@@ -30,9 +30,10 @@ export function setPending(next: Pending | undefined): void {
 }
 
 async function end(how: 'confirm' | 'rollback'): Promise<void> {
+  const where = pending.value?.isBoth === true ? 'on both nodes' : 'on this node';
   const answer = await ask(`/v1/config/${how}`, { body: {} });
   if (!answer.ok) say('bad', answer.error.title);
-  else say('good', how === 'confirm' ? 'Confirmed on both nodes.' : 'Rolled back on both nodes.');
+  else say('good', how === 'confirm' ? `Confirmed ${where}.` : `Rolled back ${where}.`);
   await lookForPending();
   settled.value++;
 }
@@ -45,22 +46,25 @@ export function PendingBar() {
     // Its time is over: the director has rolled back by itself, or is about to.
     void lookForPending();
   }
-  const mayConfirm = session.value?.rights !== 'look';
+  const rights = session.value?.rights;
   const time = `${Math.floor(Math.max(0, leftSeconds) / 60)}:${String(Math.max(0, leftSeconds) % 60).padStart(2, '0')}`;
   return (
     <div class="pending" role="alert">
       <strong>Confirm within {time}, or it rolls itself back.</strong>
       <span>
-        {change.author ?? 'Somebody'} changed lvs.cf{change.reason ? `: ${change.reason}` : ''}
+        {change.author} changed lvs.cf{change.isBoth ? ' on both nodes' : ' on this node'}
+        {change.reason === '' ? '' : `: ${change.reason}`}
       </span>
-      {mayConfirm && (
+      {rights !== undefined && rights !== 'look' && (
         <span class="actions">
           <button type="button" class="main" onClick={() => void end('confirm')}>
             Confirm
           </button>
-          <button type="button" onClick={() => void end('rollback')}>
-            Roll back now
-          </button>
+          {rights === 'change' && (
+            <button type="button" onClick={() => void end('rollback')}>
+              Roll back now
+            </button>
+          )}
         </span>
       )}
     </div>

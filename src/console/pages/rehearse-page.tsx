@@ -14,7 +14,7 @@ import {
   rehearse,
   withTimers,
 } from '../../sim/index.ts';
-import { isChanged, loadConfig, trouble, verdict } from './draft.ts';
+import { base, isChanged, loadConfig, trouble, verdict } from './draft.ts';
 import { lanesOf } from './lanes.ts';
 import { Card, Pill } from './parts.tsx';
 import { otherTimers, outcomeSentence, TITLES, type TimerTrial } from './rehearse-words.ts';
@@ -31,6 +31,7 @@ export function RehearsePage() {
   }, []);
   const { settings } = verdict.value;
   if (trouble.value !== undefined) return <Trouble text={trouble.value.title} />;
+  if (base.value === undefined) return <p>Loading …</p>;
   if (settings === undefined) {
     return <Trouble text="The configuration has errors; it is rehearsed when it can be run." />;
   }

@@ -5,16 +5,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { ApplyDocument, ConfigDocument, DiffDocument } from './documents.ts';
-import {
-  base,
-  discard,
-  isChanged,
-  loadConfig,
-  setText,
-  text,
-  textToApply,
-  verdict,
-} from './draft.ts';
+import { base, discard, isChanged, loadConfig, setText, text, verdict } from './draft.ts';
 import { mayChange } from './editor.tsx';
 import { changedLines, diffLines } from './form.ts';
 import { mergeTexts, unifiedText } from './line-diff.ts';
@@ -76,7 +67,7 @@ export function SaveBar() {
   );
 }
 
-const TIMES = [30, 60, 120, 300, 600] as const;
+const TIMES = [10, 30, 60, 120, 300, 600] as const;
 const USUAL_SECONDS = 60;
 
 function Review({ onClose }: { onClose: () => void }) {
@@ -87,7 +78,7 @@ function Review({ onClose }: { onClose: () => void }) {
   const seconds = useSignal<number>(USUAL_SECONDS);
   const isBoth = useSignal(true);
   const isWorking = useSignal(false);
-  const candidate = textToApply();
+  const candidate = text.value;
   useEffect(() => {
     void ask<DiffDocument>('/v1/config/diff', {
       body: { text: candidate, against: 'running' },
@@ -121,7 +112,7 @@ function Review({ onClose }: { onClose: () => void }) {
       const now = await ask<ConfigDocument>('/v1/config');
       if (now.ok) theirs.value = now.value;
     } else {
-      trouble.value = answer.error.title;
+      trouble.value = [answer.error.title, ...(answer.error.lines ?? [])].join(' ');
     }
   };
   if (theirs.value !== undefined) return <Conflict theirs={theirs.value} onClose={onClose} />;

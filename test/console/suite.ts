@@ -1,0 +1,318 @@
+/**
+ * An operator's journey through the console, with a real browser, a real pair of directors and real packets: logs in, adds a
+ * virtual service, saves with a time to confirm, looks into both kernels; breaks a field; lets a change go unconfirmed; freezes the
+ * active and opens the incident; rehearses a half-heal. Every page stands before axe-core.
+ *
+ * The steps stand in an order, as a person's would; each begins where the one before it has ended.
+ */
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { openBrowser } from './browser.ts';
+import { NODES, ORIGIN, PASSWORD, PairUnderTest, SECOND_VIP } from './pair.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const PICTURES = join(root, 'docs', 'pictures');
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const SIZE = { width: 1440, height: 900 };
+
+let pair: PairUnderTest;
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+const complaints: string[] = [];
+
+before(
+  async () => {
+    pair = await PairUnderTest.start().catch((error: Error) => {
+      process.stderr.write(`${error.message}\n`);
+      throw error;
+    });
+    browser = await openBrowser({ inside: 'da', wrapper: '/run/piranha-lab/chromium' });
+    context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: SIZE });
+    context.setDefaultTimeout(15_000);
+    page = await context.newPage();
+    page.on('pageerror', (error) => complaints.push(`error in the page: ${error.message}`));
+    page.on('console', (message) => {
+      if (/Content.Security|Refused to/i.test(message.text())) complaints.push(message.text());
+    });
+  },
+  { timeout: 90_000 },
+);
+
+after(async () => {
+  await browser?.close();
+  pair?.stop();
+});
+
+async function picture(name: string, of: Page = page): Promise<void> {
+  if (process.env.PIRANHA_PICTURES === undefined) return;
+  mkdirSync(PICTURES, { recursive: true });
+  await of.screenshot({ path: join(PICTURES, `${name}.png`) });
+}
+
+/** What axe-core finds, in words: rule, element. The page's own policy forbids scripts of others, the test's included. */
+async function violations(of: Page = page): Promise<readonly string[]> {
+  const session = await of.context().newCDPSession(of);
+  const { result } = await session.send('Runtime.evaluate', {
+    expression: `${AXE}; axe.run().then((found) => JSON.stringify(found.violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ html, failureSummary }) => id + ': ' + html.slice(0, 160) + ' ' + failureSummary))))`,
+    awaitPromise: true,
+  });
+  await session.detach();
+  const found: readonly string[] = JSON.parse(result.value);
+  return found;
+}
+
+async function goTo(tab: string): Promise<void> {
+  await page.getByRole('navigation').getByRole('link', { name: tab }).click();
+  await page.getByRole('heading', { level: 1, name: tab }).waitFor({ state: 'attached' });
+}
+
+async function until(what: string, isSo: () => Promise<boolean>, limitMs = 20_000): Promise<void> {
+  for (const end = performance.now() + limitMs; performance.now() < end; await sleep(200)) {
+    if (await isSo()) return;
+  }
+  assert.fail(`${what}: not within ${limitMs} ms`);
+}
+
+test('a wrong password is refused in a sentence, the right one opens the first page', async () => {
+  await page.goto(ORIGIN);
+  await page.getByLabel('Password').fill('wrong wrong wrong');
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('alert').getByText('User or password is wrong').waitFor();
+  assert.deepEqual(await violations(), []);
+  await picture('login');
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page
+    .getByRole('heading', { level: 1, name: 'Control / Monitoring' })
+    .waitFor({ state: 'attached' });
+});
+
+test('the verdict says who owns, whether the router believes it, and who could take over', async () => {
+  const verdict = page.locator('.verdict strong').first();
+  await verdict.getByText(/primary serves 1 VIP and the router believes it/).waitFor();
+  await verdict.getByText(/backup can take over within 1\.5 s/).waitFor();
+  await page.getByText('2 of 2 up').waitFor();
+});
+
+test('the first verdict is there within 300 ms', async (t) => {
+  const times: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    await page.goto(ORIGIN, { waitUntil: 'commit' });
+    await page.locator('.verdict').first().waitFor();
+    times.push(
+      await page.evaluate(() => {
+        const [paint] = performance.getEntriesByName('first-contentful-paint');
+        return paint?.startTime ?? performance.now();
+      }),
+    );
+    await sleep(300);
+  }
+  const median = times.toSorted((a, b) => a - b)[2] ?? Number.POSITIVE_INFINITY;
+  t.diagnostic(
+    `first verdict: ${times.map((ms) => ms.toFixed(0)).join(', ')} ms, median ${median.toFixed(0)}`,
+  );
+  assert.ok(median <= 300, `${median} ms`);
+});
+
+test('no page has a violation of accessibility, in light and in dark, wide and narrow', async () => {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    for (const tab of [
+      'Control / Monitoring',
+      'Global Settings',
+      'Redundancy',
+      'Virtual Servers',
+      'Rehearse',
+    ]) {
+      await goTo(tab);
+      await page.waitForTimeout(700);
+      assert.deepEqual(await violations(), [], `${tab}, ${colorScheme}`);
+      await picture(`${nameOf(tab)}${colorScheme === 'dark' ? '-dark' : ''}`);
+    }
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.setViewportSize({ width: 390, height: 844 });
+  await goTo('Control / Monitoring');
+  await page.waitForTimeout(300);
+  assert.deepEqual(await violations(), [], 'a phone');
+  const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+  assert.ok(overflow <= 0, `the page is ${overflow} px wider than the phone`);
+  await picture('phone');
+  await page.setViewportSize(SIZE);
+});
+
+function nameOf(tab: string): string {
+  return tab.toLowerCase().replaceAll(/[^a-z]+/g, '-');
+}
+
+test('a broken field says so in the sentence of the daemon’s own parser, and nothing can be saved', async () => {
+  await goTo('Virtual Servers');
+  await page.getByLabel('Application port').fill('80x');
+  await page
+    .locator('.field .note')
+    .getByText(/wants a whole number, 0 to 65535; found `80x`/)
+    .waitFor();
+  assert.ok(await page.getByRole('button', { name: 'Review and save' }).isDisabled());
+  assert.deepEqual(await violations(), []);
+  await picture('broken-field');
+  await page.getByRole('button', { name: 'Discard' }).click();
+  assert.equal(await page.getByLabel('Application port').inputValue(), '80');
+});
+
+test('a new service with two real servers is saved on both nodes, confirmed, and stands in both kernels', async () => {
+  await addService();
+  await save('a second service');
+  await page.getByRole('button', { name: 'Confirm', exact: true }).click();
+  await page.getByText('Confirmed on both nodes').waitFor();
+  for (const node of NODES) {
+    await until(`${node} has it in its kernel`, async () =>
+      (await pair.kernel(node)).includes(SECOND_VIP),
+    );
+    assert.match(pair.config(node), /virtual mail \{/);
+    assert.match(pair.config(node), /backup = 198\.51\.100\.12 {3}# the other one/);
+  }
+  await goTo('Control / Monitoring');
+  await page.getByText(SECOND_VIP).first().waitFor();
+  await picture('two-services');
+});
+
+async function addService(): Promise<void> {
+  await goTo('Virtual Servers');
+  await page.getByRole('button', { name: 'Add a virtual server' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('mail');
+  await page.getByLabel('Name', { exact: true }).press('Tab');
+  await page.getByLabel('Active', { exact: true }).check();
+  await page.getByLabel('Application port').fill('80');
+  await page.getByLabel('Virtual IP address').fill(SECOND_VIP);
+  await page.getByLabel('Device', { exact: true }).fill('eth0:2');
+  await page.getByLabel('Scheduling').selectOption('wrr');
+  await page.getByRole('tab', { name: 'Real Server' }).click();
+  for (const [index, address] of ['198.51.100.21', '198.51.100.22'].entries()) {
+    await page.getByRole('button', { name: 'Add a real server' }).click();
+    await page.getByRole('button', { name: `real${index + 1}`, exact: true }).waitFor();
+    await page.getByLabel('Address', { exact: true }).fill(address);
+  }
+}
+
+async function save(reason: string): Promise<void> {
+  await page.getByRole('button', { name: 'Review and save' }).click();
+  await page.getByText('What it means').waitFor();
+  await page.getByLabel('Reason, for the history').fill(reason);
+  assert.deepEqual(await violations(), []);
+  await picture('review');
+  await page.getByRole('button', { name: 'Apply on both nodes' }).click();
+  await page.getByText(/Confirm within/).waitFor();
+  await picture('pending');
+}
+
+test('a change that nobody confirms rolls itself back on both nodes', async () => {
+  const texts = NODES.map((node) => pair.config(node));
+  await goTo('Virtual Servers');
+  await page.getByRole('button', { name: 'web', exact: true }).click();
+  await page.getByRole('tab', { name: 'Real Server' }).click();
+  await page.getByLabel('Weight').fill('7');
+  await page.getByRole('button', { name: 'Review and save' }).click();
+  await page.getByText('What it means').waitFor();
+  await page.getByLabel('To be confirmed within').selectOption('10');
+  await page.getByRole('button', { name: 'Apply on both nodes' }).click();
+  await page.getByText(/Confirm within/).waitFor();
+  for (const node of NODES) assert.match(pair.config(node), /weight = 7/);
+  await until('the change is taken back', async () =>
+    NODES.every((node, index) => pair.config(node) === texts[index]),
+  );
+  await page.getByText(/Confirm within/).waitFor({ state: 'detached' });
+});
+
+test('two people who edit at once lose nothing', async () => {
+  const second = await context.newPage();
+  await second.goto(`${ORIGIN}/#/redundancy`);
+  await second.getByLabel('Sync daemon id').fill('3');
+  await goTo('Global Settings');
+  await page.getByLabel('TCP timeout').fill('900');
+  await save('the first of two');
+  await page.getByRole('button', { name: 'Confirm', exact: true }).click();
+  await page.getByText('Confirmed on both nodes').waitFor();
+  await second.getByRole('button', { name: 'Review and save' }).click();
+  await second.getByText('What it means').waitFor();
+  await second.getByRole('button', { name: 'Apply on both nodes' }).click();
+  await second.getByText('Somebody else saved meanwhile').waitFor();
+  assert.deepEqual(await violations(second), []);
+  await picture('conflict', second);
+  await second.getByRole('button', { name: 'Join both changes' }).click();
+  const text = await second.getByLabel('text of lvs.cf').inputValue();
+  assert.match(text, /tcp_timeout = 900/);
+  assert.match(text, /syncd_id = 3/);
+  second.on('dialog', (dialog) => void dialog.accept());
+  await second.close();
+});
+
+test('the active freezes: the page calls it unknown, and the incident opens as a diagram of both nodes', async () => {
+  await goTo('Control / Monitoring');
+  pair.signal('db', 'SIGSTOP');
+  await page.locator('.role').getByText('UNKNOWN').waitFor();
+  await page
+    .getByText(/nobody is known to be able to take over/)
+    .first()
+    .waitFor();
+  await picture('silent-partner');
+  pair.signal('db', 'SIGCONT');
+  await page.locator('.role').getByText('STANDBY').waitFor();
+  pair.signal('da', 'SIGSTOP');
+  await page.getByText(/last truth/).waitFor();
+  await picture('old-news');
+  await until(
+    'db takes over',
+    async () => (await pair.ask('db', '/v1/status')).get('role') === 'active',
+  );
+  await sleep(1500);
+  pair.signal('da', 'SIGCONT');
+  await page.getByText(/last truth/).waitFor({ state: 'detached' });
+  await page
+    .locator('.verdict')
+    .getByText(/backup serves/)
+    .waitFor();
+  const incident = page.locator('.incidents .log button').first();
+  await incident.getByText(/backup active \(partner-silent\)/).waitFor({ timeout: 45_000 });
+  await incident.click();
+  const diagram = page.locator('.diagram');
+  await diagram.getByText(/ACTIVE: partner-silent/).waitFor();
+  assert.deepEqual(await violations(), []);
+  await picture('incident');
+  await page.getByRole('button', { name: 'close' }).click();
+});
+
+test('a half-heal is rehearsed on this configuration, without touching a director', async () => {
+  await goTo('Rehearse');
+  await page.getByRole('radio', { name: /Half-heal/ }).check();
+  await page.getByRole('button', { name: 'Play it' }).click();
+  await page
+    .locator('.verdict')
+    .getByText(/serves in the end/)
+    .waitFor();
+  await page
+    .locator('.diagram')
+    .getByText(/partner-silent/)
+    .first()
+    .waitFor();
+  await page.locator('.trials tbody tr').nth(5).waitFor();
+  assert.deepEqual(await violations(), []);
+  await picture('rehearsal');
+});
+
+test('the pages made no error, broke no policy, and asked nobody else for anything', async () => {
+  assert.deepEqual(complaints, []);
+  const urls = await page.evaluate(() =>
+    performance.getEntriesByType('resource').map(({ name }) => name),
+  );
+  assert.deepEqual(
+    urls.filter((url) => !url.startsWith('https://127.0.0.1:3636/')),
+    [],
+  );
+});
