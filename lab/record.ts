@@ -160,7 +160,9 @@ export function recordOf(facts: RunFacts): RunRecord {
     outageMs,
     ...(takeoverMs !== undefined && {
       takeoverMs: round(takeoverMs),
-      ...(!facts.isHandover && { overDeadtimeMs: round(takeoverMs - facts.deadtimeMs) }),
+      ...(hasWaited(facts, takeoverMs) && {
+        overDeadtimeMs: round(takeoverMs - facts.deadtimeMs),
+      }),
     }),
     announcements,
     burst,
@@ -310,6 +312,11 @@ function takeover(events: readonly LabEvent[], faultAt: number, endAt: number): 
       event[1] < raised[1],
   );
   return heard === undefined ? undefined : raised[1] - heard[1];
+}
+
+/** Not where it was handed over, nor where da woke and said standby while db was settling: that word was the last one. */
+function hasWaited({ isHandover, deadtimeMs }: RunFacts, takeoverMs: number): boolean {
+  return !isHandover && takeoverMs > deadtimeMs / 2;
 }
 
 function lastSent(events: readonly LabEvent[], faultAt: number): number {
