@@ -94,3 +94,20 @@ test('a recording that was changed by hand is told to differ', async () => {
   assert.equal(nonsense.status, 1);
   assert.match(nonsense.stderr, /line 1 is no line of a recording/);
 });
+
+test('what kill -9 cuts short is recorded by the next life, and plays', async () => {
+  segment.configure();
+  const first = segment.pulse('primary');
+  await first.says('activating lvs');
+  await first.says('198.51.100.1 sends');
+  first.signal('SIGKILL');
+  await first.exit;
+  assert.deepEqual(recordings('primary'), [], 'it was not finished');
+  const next = segment.pulse('primary');
+  await next.says('incident recorded:');
+  const [file = ''] = recordings('primary');
+  const { status, stdout, stderr } = run(PIRANHA, 'replay', file);
+  assert.equal(status, 0, stdout + stderr);
+  assert.match(stdout, /primary, \d+ steps: the core does what it did/);
+  assert.match(readFileSync(file, 'utf8'), /role claim -> active/);
+});

@@ -189,7 +189,7 @@ describe('the files', () => {
       checkpoint(10_000),
     ]);
     recorder.add([...steps(10, 17), change(17_000), change(19_000), ...steps(20, 24)]);
-    assert.throws(files, /ENOENT/, 'not before five seconds have passed');
+    assert.match(files().join(), /-1\.unfinished$/, 'until five seconds have passed');
     recorder.add([step(24_000)]);
     const [name = ''] = files();
     assert.match(name, /^20261118T\d{6}Z-1\.jsonl$/);
@@ -214,10 +214,26 @@ describe('the files', () => {
     recorder.add([checkpoint(0), change(1000)]);
     now = instant(5999);
     recorder.tick();
-    assert.throws(files, /ENOENT/);
+    assert.match(files().join(), /\.unfinished$/);
     now = instant(6000);
     recorder.tick();
-    assert.equal(files().length, 1);
+    assert.match(files().join(), /\.jsonl$/);
+  });
+
+  test('a director that is killed in the middle of an incident leaves it to its next life', () => {
+    const first = make();
+    first.add([checkpoint(0), step(500), change(1000)]);
+    first.add([step(1500), step(2000)]); // and no more
+    const second = make();
+    assert.deepEqual(said, [], 'not before it has the run directory');
+    second.add([checkpoint(3000)]);
+    const [name = '', ...others] = files();
+    assert.deepEqual(others, []);
+    assert.match(name, /-1\.jsonl$/);
+    assert.match(linesOf(name).at(-1) ?? '', /"now":2000/);
+    assert.match(said[0] ?? '', /^incident recorded: .*\.jsonl \(recorded\)$/);
+    const recording = parseRecording(linesOf(name).join('\n'));
+    assert.equal(typeof recording, 'object', String(recording));
   });
 
   test('memory is bounded: the oldest lines go first', () => {

@@ -4,10 +4,19 @@
  *   RUN_DIR/incidents/20261122T184500Z-1.jsonl    mode 0600, the last 20 are kept
  *
  * A file starts at a checkpoint at least ten seconds and two deadtimes before the first change and ends five seconds after
- * the last one. Rejected: writing everything all the time. What matters is around a change, and a disk full of heartbeats
+ * the last one. It is on disk from the first change on, and grows: a director that is killed in the middle of it leaves it
+ * `.unfinished`, and the next life gives it its name. Rejected: writing everything all the time. What matters is around a change, and a disk full of heartbeats
  * hides it.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { elapsedMs, type Instant, instant, type Milliseconds } from '../base/index.ts';
 import { type CoreRecord, encodeRecord, type RecordHeader } from '../core/index.ts';
@@ -21,6 +30,8 @@ const AFTER_MS: Milliseconds = 5000;
 /** A pair that flaps is cut into files of this length. */
 const LONGEST_MS: Milliseconds = 60_000;
 const KEPT_FILES = 20;
+/** Of a file that still grows, or whose director was killed. */
+const UNFINISHED = '.unfinished';
 
 type Line = { readonly at: Instant; readonly isCheckpoint: boolean; readonly text: string };
 
@@ -43,34 +54,53 @@ export class Recorder {
   #ring: Line[] = [];
   #head = 0;
   #characters = 0;
-  /** The first and the last change of role of an incident that is not written yet. */
-  #incident: { readonly from: Instant; readonly last: Instant } | undefined;
+  /** The first and the last change of role of an incident that goes on, and its file without an ending. */
+  #incident: { readonly from: Instant; readonly last: Instant; readonly path: string } | undefined;
   #written = 0;
+  #hasLookedBack = false;
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
   }
 
   add(records: readonly CoreRecord[]): void {
+    this.#lookBack();
+    const late: string[] = [];
     for (const record of records) {
       const at = record.kind === 'checkpoint' ? record.at : record.input.now;
-      this.#closeIncident(at);
-      this.#keep({ at, isCheckpoint: record.kind === 'checkpoint', text: encodeRecord(record) });
+      if (this.#isOver(at)) this.#finish(late.splice(0));
+      const line = { at, isCheckpoint: record.kind === 'checkpoint', text: encodeRecord(record) };
+      this.#keep(line);
+      if (this.#incident !== undefined) late.push(line.text);
       if (record.kind === 'step' && record.did.some((words) => words.startsWith('role '))) {
-        this.#incident = { from: this.#incident?.from ?? at, last: at };
+        this.#roleChanged(at);
       }
     }
+    if (this.#incident !== undefined && late.length > 0) this.#append(this.#incident.path, late);
   }
 
   /** Time goes on without records, too. */
   tick(): void {
-    this.#closeIncident(this.#parts.clocks().now);
+    if (this.#isOver(this.#parts.clocks().now)) this.#finish([]);
   }
 
   /** The end: an incident that has begun is written as far as it went. */
   close(): void {
-    if (this.#incident !== undefined) this.#write(this.#incident.from);
-    this.#incident = undefined;
+    this.#finish([]);
+  }
+
+  /** What an earlier life was killed in the middle of. Not before the run directory is ours, as it is with a record. */
+  #lookBack(): void {
+    if (this.#hasLookedBack) return;
+    this.#hasLookedBack = true;
+    const { directory } = this.#parts;
+    if (!existsSync(directory)) return;
+    this.#try(() => {
+      for (const name of readdirSync(directory)) {
+        if (name.endsWith(UNFINISHED))
+          this.#rename(join(directory, name.slice(0, -UNFINISHED.length)));
+      }
+    });
   }
 
   #keep(line: Line): void {
@@ -87,22 +117,29 @@ export class Recorder {
     }
   }
 
-  #closeIncident(now: Instant): void {
-    if (this.#incident === undefined) return;
+  #isOver(now: Instant): boolean {
+    if (this.#incident === undefined) return false;
     const { from, last } = this.#incident;
-    if (elapsedMs(last, now) < AFTER_MS && elapsedMs(from, now) < LONGEST_MS) return;
-    this.#incident = undefined;
-    this.#write(from);
+    return elapsedMs(last, now) >= AFTER_MS || elapsedMs(from, now) >= LONGEST_MS;
   }
 
-  #write(from: Instant): void {
-    const { directory, node, clocks, log, deadtimeMs } = this.#parts;
+  #roleChanged(at: Instant): void {
+    if (this.#incident !== undefined) {
+      this.#incident = { ...this.#incident, last: at };
+      return;
+    }
+    const path = this.#begin(at);
+    if (path !== undefined) this.#incident = { from: at, last: at, path };
+  }
+
+  /** Writes what led to it; the path without an ending. */
+  #begin(from: Instant): string | undefined {
+    const { directory, node, clocks, deadtimeMs } = this.#parts;
     const beforeMs = Math.max(BEFORE_MS, 2 * deadtimeMs());
     const isEarly = ({ at }: Line): boolean => elapsedMs(at, from) >= beforeMs;
-    const kept = this.#ring.slice(this.#head);
-    const first = kept.findLastIndex((line) => line.isCheckpoint && isEarly(line));
-    const start = first >= 0 ? first : kept.findIndex(({ isCheckpoint }) => isCheckpoint);
-    if (start < 0) return;
+    const first = this.#ring.findLastIndex((line) => line.isCheckpoint && isEarly(line));
+    const start = first >= 0 ? first : this.#ring.findIndex(({ isCheckpoint }) => isCheckpoint);
+    if (start < 0) return undefined;
     const { now, wallMs } = clocks();
     const writtenAt = new Date(wallMs).toISOString();
     const header: RecordHeader = {
@@ -112,17 +149,42 @@ export class Recorder {
       writtenAt,
       wallOffsetMs: wallMs - now,
     };
-    const lines = [encodeRecord(header), ...kept.slice(start).map(({ text }) => text)];
-    const name = `${writtenAt.replace(/[-:]|\.\d+/g, '')}-${++this.#written}.jsonl`;
-    try {
+    const lines = [encodeRecord(header), ...this.#ring.slice(start).map(({ text }) => text)];
+    const path = join(directory, `${writtenAt.replace(/[-:]|\.\d+/g, '')}-${++this.#written}`);
+    const isWritten = this.#try(() => {
       if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
-      const path = join(directory, name);
-      writeFileSync(`${path}.new`, `${lines.join('\n')}\n`, { mode: 0o600 });
-      renameSync(`${path}.new`, path);
-      log(`incident recorded: ${path} (recorded)`);
-      forgetOldest(directory);
+      writeFileSync(`${path}${UNFINISHED}`, `${lines.join('\n')}\n`, { mode: 0o600 });
+    });
+    return isWritten ? path : undefined;
+  }
+
+  #append(path: string, lines: readonly string[]): void {
+    this.#try(() => appendFileSync(`${path}${UNFINISHED}`, `${lines.join('\n')}\n`));
+  }
+
+  #finish(late: readonly string[]): void {
+    if (this.#incident === undefined) return;
+    const { path } = this.#incident;
+    this.#incident = undefined;
+    if (late.length > 0) this.#append(path, late);
+    this.#try(() => this.#rename(path));
+  }
+
+  #rename(path: string): void {
+    renameSync(`${path}${UNFINISHED}`, `${path}.jsonl`);
+    this.#parts.log(`incident recorded: ${path}.jsonl (recorded)`);
+    forgetOldest(this.#parts.directory);
+  }
+
+  /** A disk that fails costs a recording, never a director. */
+  #try(write: () => void): boolean {
+    try {
+      write();
+      return true;
     } catch (error) {
+      const { directory, log } = this.#parts;
       log(`incident not recorded: ${directory}: ${systemErrorText(error)}`);
+      return false;
     }
   }
 }

@@ -24,6 +24,8 @@ export class StepLog {
   #batch: CoreRecord[] = [];
   #postedAt: Instant | undefined;
   #checkpointAt: Instant | undefined;
+  /** A change of role is among them: the file of the incident begins with it. */
+  #isUrgent = false;
 
   constructor(post: (message: FromWorker) => void) {
     this.#post = post;
@@ -38,15 +40,21 @@ export class StepLog {
       this.#batch.push(checkpointOf(before, now));
     }
     this.#batch.push(recordOf(input, effects));
+    this.#isUrgent ||= effects.some(isRoleChange);
   }
 
   /** At the end of a turn: posts what has been collected for long enough. */
   flush(now: Instant, isLast: boolean): void {
     const isOld = this.#postedAt === undefined || elapsedMs(this.#postedAt, now) >= BATCH_MS;
     const isFull = this.#batch.length >= BATCH;
-    if (this.#batch.length === 0 || !(isOld || isFull || isLast)) return;
+    if (this.#batch.length === 0 || !(isOld || isFull || isLast || this.#isUrgent)) return;
     this.#post({ kind: 'recorded', records: this.#batch });
     this.#batch = [];
+    this.#isUrgent = false;
     this.#postedAt = now;
   }
+}
+
+function isRoleChange(effect: Effect): boolean {
+  return effect.kind === 'note' && effect.note.kind === 'role';
 }
