@@ -1,10 +1,10 @@
 /**
  * What the API may cost a director: `node bench/api.ts [--seconds N]`, as root.
  *
- * A real director, active, in a network namespace; its heartbeats are received in another one by a real-time thread. Then, one
- * after the other: nothing; 1,000 requests a second; clients that send a byte now and then; endless bodies; 10,000 streams that
- * nobody reads. Meanwhile an honest client asks for the status ten times a second. Limits: no heartbeat later than 20 ms, resident
- * memory of the director below 150 MiB, and the honest client is answered.
+ * A real director, active, in a network namespace; its heartbeats are received in another one by a real-time thread.
+ * Then, one after the other: nothing; 1,000 requests a second; clients that send a byte now and then; endless bodies;
+ * 10,000 streams that nobody reads. Meanwhile an honest client asks for the status ten times a second. Limits: no
+ * heartbeat later than 20 ms, resident memory of the director below 150 MiB, and the honest client is answered.
  *
  * Rejected: the director's own counters as the judge of its heartbeats; what counts is when they arrive.
  */

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { apiFuzz } from '../src/api/index.ts';
 import { concatBytes, fromHex, instant, ip, toHex } from '../src/base/index.ts';
 import { fuzzChecks } from '../src/checks/index.ts';
 import { fuzzConfig } from '../src/config/index.ts';
@@ -30,6 +31,7 @@ const RECORDINGS = 100_000;
 const MESSAGES = 320_000;
 const FILES = 80_000;
 const ANSWERS = 300_000;
+const CALLS = 100_000;
 /** Bytes; caches of the compiler come and go. */
 const MAX_GROWTH = 4_000_000;
 
@@ -82,6 +84,14 @@ test(`${ANSWERS} hostile answers of real servers: a verdict with a reason each`,
   const { plays, up } = withoutGrowth(() => fuzzChecks(ANSWERS, seed));
   assert.equal(plays, ANSWERS);
   assert.ok(up > ANSWERS / 20 && up < ANSWERS / 2, `${up} up`);
+});
+
+test(`${CALLS} calls from openapi.json: no 500, every answer of its schema, no change without the right`, async (t) => {
+  const { fuzzImaginedDirector } = await apiFuzz();
+  const { statuses, operations, unauthorised } = await fuzzImaginedDirector(CALLS, dice);
+  const counts = Array.from(statuses, ([status, count]) => `${status}: ${count}`);
+  t.diagnostic(`${counts.join(', ')}; ${unauthorised} without the right (seed ${seed})`);
+  for (const [operation, count] of operations) assert.ok(count > CALLS / 100, operation);
 });
 
 /** One forged heartbeat to one of the two directors. */

@@ -6,6 +6,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
+import { imagined } from '../director/index.ts';
+import { apiOf } from './handle.ts';
 import { ROUTES } from './routes.ts';
 import { problem } from './schemas.ts';
 import { type ApiResponse, type Caller, type Handle, RIGHTS } from './types.ts';
@@ -99,6 +101,22 @@ export async function fuzzApi(subject: FuzzSubject, calls: number, dice: Dice): 
     seen.set(operation.id, (seen.get(operation.id) ?? 0) + 1);
   }
   return { statuses, operations: seen, unauthorised };
+}
+
+/** The same against the API of a director on an imagined machine. */
+export async function fuzzImaginedDirector(calls: number, dice: Dice): Promise<ApiTally> {
+  const { ImaginedDirector } = await imagined();
+  const director = new ImaginedDirector();
+  await director.start();
+  const subject = {
+    handle: apiOf(director.face),
+    fingerprint: () => director.fingerprint(),
+  };
+  try {
+    return await fuzzApi(subject, calls, dice);
+  } finally {
+    await director.close();
+  }
 }
 
 /** By the description: `x-right`, `x-partner`, and what a caller gives up of his own. */

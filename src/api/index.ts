@@ -8,3 +8,6 @@ export type { ApiRequest, ApiResponse, Caller, Handle, Right } from './types.ts'
 export async function routeTable(): Promise<readonly Route[]> {
   return (await import('./routes.ts')).ROUTES;
 }
+
+/** For the fuzz run; nothing of it is loaded by a director. */
+export const apiFuzz = () => import('./fuzz.ts');

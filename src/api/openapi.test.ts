@@ -11,7 +11,18 @@ import { ROUTES } from './routes.ts';
 const FILE = join(import.meta.dirname, 'openapi.json');
 
 function described(schema: Schema, side: 'input' | 'output') {
-  const { $schema: _, ...rest } = toJsonSchema(schema, { typeMode: side, target: 'draft-2020-12' });
+  const { $schema: _, ...rest } = toJsonSchema(schema, {
+    typeMode: side,
+    target: 'draft-2020-12',
+    // A pattern of JSON Schema has the flag u by definition.
+    overrideAction: ({ valibotAction, jsonSchema }) => {
+      const { type, requirement }: { readonly type: string; readonly requirement?: unknown } =
+        valibotAction;
+      const isUnicode = requirement instanceof RegExp && requirement.flags === 'u';
+      if (type !== 'regex' || !isUnicode) return undefined;
+      return { ...jsonSchema, pattern: requirement.source };
+    },
+  });
   return rest;
 }
 
