@@ -32,7 +32,9 @@ async function run(words: Words): Promise<number> {
   if (first === 'login-url') return loginUrl(words);
   if (first !== undefined) return misuse('console', `login-url or nothing is wanted, not ${first}`);
   const directory = await readyBuild();
-  const { execPath, argv, env } = process;
+  const { execPath, argv } = process;
+  // A socket handed to us does not outlive exec: libuv closes what it did not open.
+  const { LISTEN_FDS: _fds, LISTEN_PID: _pid, ...env } = process.env;
   const program = join(directory, 'console.mjs');
   // The words after the verb; under a name of its own there is none.
   const own = argv.slice(2);

@@ -90,6 +90,15 @@ export async function runConsole(options: ProgramOptions): Promise<number> {
   if (became.value.kind === 'still-root') {
     log(`runs as root, since there is no user ${user} (adduser --system --group ${user})`);
   }
+  try {
+    return await serve(options, log);
+  } catch (error) {
+    log(`cannot serve: ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
+  }
+}
+
+async function serve(options: ProgramOptions, log: (line: string) => void): Promise<number> {
   const tls = options.isPlain ? undefined : await certificateOf(options);
   const isActivated =
     process.env.LISTEN_PID === String(process.pid) && process.env.LISTEN_FDS === '1';

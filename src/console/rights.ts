@@ -1,4 +1,7 @@
-/** What somebody may do: look, operate (orders, drain, reload, confirm), change (the configuration). Each holds those before it. */
+/**
+ * What somebody may do: look, operate (orders, drain, reload, confirm), change (the configuration). Each holds those
+ * before it.
+ */
 
 export const RIGHTS = ['look', 'operate', 'change'] as const;
 export type Rights = (typeof RIGHTS)[number];
