@@ -39,8 +39,9 @@ export async function askDirector(
   path: string,
   body?: object,
   limitMs = LIMIT_MS,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<Result<DirectorAnswer, Silence>> {
-  const answer = await askText(directory, path, body, limitMs);
+  const answer = await askText(directory, path, body, limitMs, headers);
   if (!answer.ok) return answer;
   try {
     const document: unknown = JSON.parse(answer.value.text);
@@ -57,6 +58,7 @@ export function askText(
   path: string,
   body?: object,
   limitMs = LIMIT_MS,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<Result<{ readonly code: number; readonly text: string }, Silence>> {
   return new Promise((resolve) => {
     // Fetched, not imported: an import of node:http loads ten times what is needed here.
@@ -65,7 +67,7 @@ export function askText(
       path,
       method: body === undefined ? 'GET' : 'POST',
       signal: AbortSignal.timeout(limitMs),
-      ...(body !== undefined && { headers: { 'content-type': 'application/json' } }),
+      headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
     });
     asked.once('error', (error) => resolve(err(silenceOf(error))));
     asked.once('response', (response) => {

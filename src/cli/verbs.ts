@@ -2,6 +2,8 @@
  * The verbs of `piranha`, in the order of its help: the one place that knows them. Help, completion, man pages and
  * docs/cli.md are made of this table or held to it. Names of old (`pulse`, `send_arp`) are verbs, too.
  */
+
+import { CHANGE_VERBS, COURIER_VERB } from './change-verbs.ts';
 import { CONSOLE, PASSWD } from './options-of-console.ts';
 import { LVSD, NANNY, PULSE, SEND_ARP } from './options-of-programs.ts';
 import {
@@ -202,6 +204,7 @@ export const VERBS: readonly Verb[] = [
     about: 'Weight 0: connections finish, none are new. piranha server undrain NAME lifts it.',
     load: async () => (await import('./server.ts')).drainCommand,
   },
+  ...CHANGE_VERBS,
   {
     name: 'reload',
     group: 'Change the configuration',
@@ -284,6 +287,7 @@ export const VERBS: readonly Verb[] = [
     exits: '0 the same, 1 it differs, or a file cannot be read',
     load: async () => (await import('./replay.ts')).replayCommand,
   },
+  COURIER_VERB,
   {
     name: 'pulse',
     group: 'Programs',
