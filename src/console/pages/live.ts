@@ -84,14 +84,13 @@ export function addHappening(event: EventDocument): void {
 /** A beat of the stream: so many milliseconds ago the local director answered; null: it never did. */
 export function isAlive(localMs: number | null): void {
   if (localMs !== null) lastTruthAt.value = Date.now() - localMs;
-  now.value = Date.now();
 }
 
 /** The page's own clock and the sampling of rates. */
 export function startClock(): void {
   setInterval(() => {
     now.value = Date.now();
-  }, 500);
+  }, 1000);
   setInterval(() => {
     if (services.value === undefined || isStale.value || document.hidden) return;
     history.add(services.value);

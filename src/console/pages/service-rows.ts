@@ -18,11 +18,29 @@ export type TableRow =
 
 export type RowFilter = { readonly words: string; readonly isTroubleOnly: boolean };
 
+/** The rows of a service that has not changed are not made again. */
+const known = new WeakMap<ServiceRow, readonly TableRow[]>();
+
+function rowsOf(service: ServiceRow): readonly TableRow[] {
+  const found = known.get(service);
+  if (found !== undefined) return found;
+  const rows: readonly TableRow[] = [
+    { kind: 'service', key: service.key, service },
+    ...service.servers.map((server): TableRow => {
+      const key = `${service.key} ${server.address}:${server.port}`;
+      return { kind: 'server', key, service, server };
+    }),
+  ];
+  known.set(service, rows);
+  return rows;
+}
+
 /** A service is shown when it or one of its servers fits; then with the servers that fit. */
 export function tableRows(
   { services }: ServicesDocument,
   { words, isTroubleOnly }: RowFilter,
 ): readonly TableRow[] {
+  if (words === '' && !isTroubleOnly) return services.flatMap(rowsOf);
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
   const rows: TableRow[] = [];
   for (const service of services) {
@@ -94,16 +112,13 @@ export class RateHistory {
 
   add({ services }: ServicesDocument): void {
     const next = new Map<string, number[]>();
-    const put = (key: string, rate: number): void => {
-      const ring = this.#rings.get(key) ?? [];
-      ring.push(rate);
-      if (ring.length > this.#length) ring.shift();
-      next.set(key, ring);
-    };
     for (const service of services) {
-      put(service.key, service.traffic?.connectionRate ?? 0);
-      for (const { address, port, traffic } of service.servers) {
-        put(`${service.key} ${address}:${port}`, traffic?.connectionRate ?? 0);
+      for (const row of rowsOf(service)) {
+        const ring = this.#rings.get(row.key) ?? [];
+        const { traffic } = row.kind === 'service' ? row.service : row.server;
+        ring.push(traffic?.connectionRate ?? 0);
+        if (ring.length > this.#length) ring.shift();
+        next.set(row.key, ring);
       }
     }
     this.#rings = next;
