@@ -73,7 +73,7 @@ export const CHECKS: readonly Check[] = [
 
 function daemon({ status, silence }: Facts): readonly Said[] {
   if (status !== undefined) return good(`pid ${status.pid}, ${status.role} (${status.reason})`);
-  return broken(silence ?? 'it does not answer', here('systemctl status pulse'));
+  return broken(silence ?? 'it does not answer', here('systemctl status piranha'));
 }
 
 function node({ node: own, configFile }: Facts, { primary, backup }: Settings): readonly Said[] {
@@ -166,7 +166,7 @@ function realTime({ realTimeThreads }: Facts): readonly Said[] {
     ? good('a thread of the daemon is in a real-time class')
     : warning(
         'no thread of the daemon has a real-time class: load can delay heartbeats',
-        here('systemctl edit pulse  # [Service] LimitRTPRIO=60'),
+        here('systemctl edit piranha  # [Service] LimitRTPRIO=60'),
       );
 }
 
@@ -217,7 +217,7 @@ function channel({ hasChannel }: Facts, { backupActive, heartbeatKeyFile }: Sett
     ? good('partner.sock')
     : warning(
         'the courier does not run: nothing can be asked of the partner, nor changed on both nodes',
-        here('systemctl start piranha-courier'),
+        here('journalctl -t pulse | grep -i courier  # the director starts it'),
       );
 }
 

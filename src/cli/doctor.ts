@@ -13,7 +13,7 @@ import { DEFAULT_CONFIG_FILE } from './options-of-programs.ts';
 import { DEFAULT_RUN_DIRECTORY, DOCTOR } from './options-of-verbs.ts';
 import { misuse, say, sayJson, withOptions } from './verb.ts';
 
-const CONFIG_CHECK = { name: 'config-runs', about: 'lvs.cf can be run on this machine' };
+export const CONFIG_CHECK = { name: 'config-runs', about: 'lvs.cf can be run on this machine' };
 
 export const doctorCommand = withOptions('doctor', DOCTOR, async ({ flags, values }) => {
   const all = [CONFIG_CHECK, ...CHECKS, ...SERVER_CHECKS];

@@ -12,6 +12,9 @@ import { GROUPS, misuse, say, type Verb, withOptions } from './verb.ts';
 import { findVerb, MAN_PAGES, VERBS } from './verbs.ts';
 import { versionDate } from './version.ts';
 
+/** Of a line of the source. */
+const WIDTH = 78;
+
 type Page = (typeof MAN_PAGES)[number];
 
 export const manCommand = withOptions(
@@ -46,7 +49,7 @@ function head(title: string, section: number, name: string, about: string): read
   return [
     `.Dd ${months[Number(month) - 1]} ${Number(day)}, ${year}`,
     `.Dt ${title} ${section}`,
-    '.Os Piranha',
+    '.Os',
     '.Sh NAME',
     `.Nm ${name}`,
     `.Nd ${text(about)}`,
@@ -69,7 +72,10 @@ function piranhaPage(): readonly string[] {
     'is set.',
     ...GROUPS.flatMap((group) => [
       `.Ss ${group}`,
-      ...VERBS.filter((verb) => verb.group === group).flatMap(verbPart),
+      // No paragraph of its own after a heading.
+      ...VERBS.filter((verb) => verb.group === group)
+        .flatMap(verbPart)
+        .slice(1),
     ]),
     '.Sh FILES',
     '.Bl -tag -width Ds',
@@ -97,24 +103,29 @@ function verbPart(verb: Verb): readonly string[] {
     .replace(/ ?\[OPTION\.\.\.\]/, '')
     .split(' ')
     .filter((word) => word !== '');
-  const words = usage.length === 0 ? '' : ` ${usage.map((word) => `Ar ${text(word)}`).join(' ')}`;
+  const words = usage.length === 0 ? '' : ` ${usage.map(argument).join(' ')}`;
   return [
     '.Pp',
     `.Ic ${verb.name}${words}`,
     '.Bd -filled -offset indent -compact',
-    `${sentence(verb.summary)}`,
+    ...prose(closed(verb.summary)),
     ...prose(verb.about),
-    ...(verb.exits === undefined ? [] : [`Exit status: ${text(verb.exits)}.`]),
+    ...(verb.exits === undefined ? [] : prose(`Exit status: ${verb.exits}.`)),
     ...optionList(verb.options),
     '.Ed',
   ];
+}
+
+/** A bracket at its end would be taken for punctuation of the sentence. */
+function argument(word: string): string {
+  return `Ar ${text(word)}${/[\])]$/.test(word) ? '\\&' : ''}`;
 }
 
 function optionList(options: OptionTable): readonly string[] {
   const specs = Object.values(options);
   return [
     '.Bl -tag -width Ds -compact',
-    ...specs.flatMap((spec) => [`.It ${flags(spec)}`, `${sentence(spec.help)}`]),
+    ...specs.flatMap((spec) => [`.It ${flags(spec)}`, ...prose(closed(spec.help))]),
     '.El',
   ];
 }
@@ -152,7 +163,7 @@ function pulsePage(): readonly string[] {
     ...signals.flatMap(([name, about]) => [`.It Dv SIG${name}`, ...prose(about)]),
     '.El',
     '.Sh EXIT STATUS',
-    `${sentence(pulse?.exits ?? '')}`,
+    ...prose(closed(pulse?.exits ?? '')),
     '.Sh SEE ALSO',
     '.Xr lvs.cf 5 ,',
     '.Xr piranha-protocol 7 ,',
@@ -184,8 +195,8 @@ function lvsPage(): readonly string[] {
       ...rows.flatMap(([key = '', value = '', byDefault = '', since = '', meaning = '']) => [
         `.It Ic ${text(key)}`,
         ...prose(meaning),
-        `Value: ${sentence(value)}`,
-        ...(byDefault === '-' ? [] : [`Default: ${text(byDefault)}.`]),
+        ...prose(`Value: ${value}.`),
+        ...(byDefault === '-' ? [] : prose(`Default: ${byDefault}.`)),
         ...(since === 'ours' ? ['Not known to piranha 0.8.6.'] : []),
       ]),
       '.El',
@@ -211,11 +222,10 @@ function protocolPage(): readonly string[] {
 
 /** The little of Markdown that our documents use: headings, paragraphs, lists, tables, blocks. */
 function markdown(source: string): readonly string[] {
-  const blocks = source.split(/\n{2,}(?=(?:[^`]*```[^`]*```)*[^`]*$)|\n{2,}/);
   const lines: string[] = ['.Sh DESCRIPTION'];
   let isFenced = false;
   let waiting = false;
-  for (const line of blocks.join('\n\n').split('\n')) {
+  for (const line of source.split('\n')) {
     if (line.startsWith('```')) {
       lines.push(isFenced ? '.Ed' : '.Bd -literal -offset indent');
       isFenced = !isFenced;
@@ -239,35 +249,56 @@ function markdown(source: string): readonly string[] {
   return lines;
 }
 
-/** Sentences, one a line, as mdoc wants them. */
+/** Sentences, each on lines of its own and none longer than a terminal, as mdoc wants them. */
 function prose(source: string): readonly string[] {
-  return text(source)
-    .split(/(?<=[a-z)][.;:]) (?=[A-Z])/)
-    .filter((line) => line.trim() !== '');
+  return bare(source)
+    .split(/(?<=\S\S[.!?][)"']?) +(?=\S)/)
+    .flatMap((sentence) => wrap(escaped(sentence)).map(guarded));
 }
 
-function sentence(source: string): string {
-  const words = text(source);
-  const first = words.slice(0, 1).toUpperCase() + words.slice(1);
+function wrap(sentence: string): readonly string[] {
+  const lines: string[] = [];
+  for (const word of sentence.trim().split(/\s+/)) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + word.length > WIDTH) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines.filter((line) => line !== '');
+}
+
+/** With a capital in front and a full stop behind. */
+function closed(source: string): string {
+  const first = source.slice(0, 1).toUpperCase() + source.slice(1);
   return /[.!?]$/.test(first) ? first : `${first}.`;
 }
 
 /** Markdown's marks away, roff's own characters made harmless. */
 function text(source: string): string {
-  const bare = source
+  return literal(bare(source)).trim();
+}
+
+function bare(source: string): string {
+  return source
     .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
     .replaceAll('**', '')
     .replace(/(^|[\s(])\*([^*]+)\*/g, '$1$2')
     .replaceAll('`', '');
-  return literal(bare).trim();
 }
 
 function literal(line: string): string {
-  const escaped = line
+  return guarded(escaped(line));
+}
+
+function escaped(line: string): string {
+  return line
     .replaceAll('\\', '\\e')
     .replaceAll('"', '\\(dq')
     .replace(/[^\x20-\x7e]/g, (character) => `\\[u${hex(character)}]`);
-  return /^[.']/.test(escaped) ? `\\&${escaped}` : escaped;
+}
+
+/** A line that begins so would be a macro. */
+function guarded(line: string): string {
+  return /^[.']/.test(line) ? `\\&${line}` : line;
 }
 
 function hex(character: string): string {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -7,7 +8,10 @@ import { fromUtf8, ip, mac, utf8 } from '../base/index.ts';
 import { parseSettings } from '../config/index.ts';
 import type { EventRecord } from '../director/index.ts';
 import { REASONS } from '../model/index.ts';
-import { judgeServer, type ServerAnswers } from './doctor-servers.ts';
+import { CONFIG_CHECK } from './doctor.ts';
+import { CHECKS } from './doctor-checks.ts';
+import { judgeServer, SERVER_CHECKS, type ServerAnswers } from './doctor-servers.ts';
+import { tablesOf } from './documents.ts';
 import { eventText, merged, sinceOf } from './events.ts';
 import { explanations } from './explain.ts';
 import { exitOf, type Finding } from './finding.ts';
@@ -23,6 +27,15 @@ function piranha(...words: readonly string[]) {
   const argv = ['--disable-warning=ExperimentalWarning', MAIN, ...words];
   return spawnSync(process.execPath, argv, { encoding: 'utf8', maxBuffer: 1e8 });
 }
+
+test('docs/doctor.md has every check, in its order and words', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/doctor.md'), 'utf8');
+  const told = tablesOf(page).find(({ head }) => head[0] === 'Check')?.rows ?? [];
+  assert.deepEqual(
+    told,
+    [CONFIG_CHECK, ...CHECKS, ...SERVER_CHECKS].map(({ name, about }) => [name, about]),
+  );
+});
 
 describe('explain', () => {
   test('knows every reason, with what to look at', () => {
