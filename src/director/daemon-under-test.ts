@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 export const PULSE = join(ROOT, 'bin', 'pulse');
+export const LVSD = join(ROOT, 'bin', 'lvsd');
 export const PIRANHA = join(ROOT, 'piranha');
 export const VIP = '198.51.100.100';
 const COMMAND_LIMIT_MS = 20_000;
@@ -40,7 +41,15 @@ export class TestBed {
 
   /** Starts pulse in the foreground. */
   pulse(...words: readonly string[]): Daemon {
-    const daemon = new Daemon(['-n', ...this.words, ...words]);
+    return this.#keep(new Daemon(['-n', ...this.words, ...words]));
+  }
+
+  /** Starts lvsd alone. */
+  lvsd(...words: readonly string[]): Daemon {
+    return this.#keep(new Daemon(['-n', ...this.words, ...words], {}, [], LVSD));
+  }
+
+  #keep(daemon: Daemon): Daemon {
     this.#daemons.push(daemon);
     return daemon;
   }
@@ -63,8 +72,9 @@ export class Daemon {
     words: readonly string[],
     environment: Readonly<Record<string, string>> = {},
     within: readonly string[] = [],
+    own = PULSE,
   ) {
-    const [program = PULSE, ...rest] = [...within, PULSE, ...words];
+    const [program = own, ...rest] = [...within, own, ...words];
     this.#child = spawn(program, rest, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...environment },
