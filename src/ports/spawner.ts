@@ -134,6 +134,7 @@ export class ProcessSpawner implements Spawner {
  */
 function ownEnvironment(): NodeJS.ProcessEnv {
   const { NOTIFY_SOCKET: _, WATCHDOG_USEC: _usec, WATCHDOG_PID: _pid, ...rest } = process.env;
+  delete rest.PIRANHA_NAME; // by which we were called, not they
   return rest;
 }
 
