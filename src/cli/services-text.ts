@@ -63,8 +63,10 @@ function weightText({ weight, configuredWeight }: Server): string {
 }
 
 function connectionsText({ connections, traffic }: Server): string {
-  if (connections === undefined) return '';
-  return `${connections.active} active, ${traffic?.connectionRate ?? 0}/s`;
+  if (traffic === undefined) return '';
+  const count =
+    connections === undefined ? `${traffic.connections} so far` : `${connections.active} active`;
+  return `${count}, ${traffic.connectionRate}/s`;
 }
 
 function reasonText({ reason, detail, sinceMs, override }: Server): string {

@@ -51,6 +51,7 @@ export type ServerDocument = {
   readonly detail?: string;
   readonly sinceMs: Milliseconds;
   readonly override?: OverrideDocument;
+  /** Absent: the data plane does not know which are open. */
   readonly connections?: { readonly active: number; readonly inactive: number };
   readonly traffic?: Traffic;
 };
@@ -80,12 +81,14 @@ export function servicesDocument(
   observed: readonly ObservedService[],
   now: Instant,
 ): ServicesDocument {
+  // nftables counts connections that began, and does not know which are open.
+  const look = { now, knowsOpen: plane.kind === 'ipvs' };
   const standing = new Map(observed.map((it) => [serviceKeyText(it.service.key), it]));
   return {
     v: 1,
     dataPlane: { kind: plane.kind, why: plane.why },
     services: servicesStatus(state).map((status) =>
-      serviceDocument(state, status, standing.get(status.key), now),
+      serviceDocument(state, status, standing.get(status.key), look),
     ),
     overrides: Array.from(state.overrides, ([target, override]) =>
       overrideDocument(target, override, now),
@@ -93,11 +96,13 @@ export function servicesDocument(
   };
 }
 
+type Look = { readonly now: Instant; readonly knowsOpen: boolean };
+
 function serviceDocument(
   state: ServicesState,
   status: ServiceStatus,
   observed: ObservedService | undefined,
-  now: Instant,
+  look: Look,
 ): ServiceRowDocument {
   const { name, key, scheduler, quorum, sorryServer } = status;
   const plan = state.plan.services.get(key);
@@ -113,7 +118,7 @@ function serviceDocument(
     servers: status.servers.map((server, index) => {
       const planned = plan?.servers[index];
       const target = planned?.targets.find((word) => state.overrides.has(word)) ?? server.name;
-      return serverDocument(server, { target, row: planned?.row, observed, now });
+      return serverDocument(server, { target, row: planned?.row, observed, ...look });
     }),
   };
 }
@@ -124,11 +129,10 @@ function serverDocument(
     readonly target: string;
     readonly row: DestinationRow | undefined;
     readonly observed: ObservedService | undefined;
-    readonly now: Instant;
-  },
+  } & Look,
 ): ServerDocument {
   const { name, address, port, configuredWeight, weight, reason, detail, since } = server;
-  const { target, observed, now } = context;
+  const { target, observed, now, knowsOpen } = context;
   const row = observed?.destinations.find(
     ({ destination }) => destination.address === address && destination.port === port,
   );
@@ -146,10 +150,11 @@ function serverDocument(
     ...(server.override !== undefined && {
       override: overrideDocument(target, server.override, now),
     }),
-    ...(row !== undefined && {
-      connections: { active: row.activeConnections, inactive: row.inactiveConnections },
-      traffic: traffic(row.counters),
-    }),
+    ...(row !== undefined &&
+      knowsOpen && {
+        connections: { active: row.activeConnections, inactive: row.inactiveConnections },
+      }),
+    ...(row !== undefined && { traffic: traffic(row.counters) }),
   };
 }
 
