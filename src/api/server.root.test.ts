@@ -99,7 +99,7 @@ test('the audit names the user by the kernel’s word, whatever he says', () => 
   assert.equal(brokenLink(lines, '0'.repeat(64)), undefined);
 });
 
-test('a reload says what changed; a typo in its order is no reload', () => {
+test('a reload says what changed; a typo in its order is no reload', async () => {
   writeFileSync(
     configFile,
     CONFIG.replace('active = 1\n    }\n}', 'active = 1\n        weight = 5\n    }\n}'),
@@ -109,6 +109,10 @@ test('a reload says what changed; a typo in its order is no reload', () => {
   assert.match(curl(['http://x/v1/services']), /"configuredWeight":1/);
   assert.match(post('/v1/reload', ''), /weight 1 -> 5/);
   assert.match(curl(['http://x/v1/services']), /"configuredWeight":5/);
+  pulse.kill('SIGHUP');
+  await until(() =>
+    /"from":"SIGHUP","action":"reload","result":"done"/.test(curl(['http://x/v1/audit'])),
+  );
   writeFileSync(configFile, `${CONFIG}nonsense\n`);
   const refused = post('/v1/reload', '{}');
   assert.match(refused, /"title":"the file is refused","status":422.*lvs\.cf:\d+/);

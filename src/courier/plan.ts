@@ -59,9 +59,13 @@ function isPlan(value: unknown): value is CourierPlan {
 }
 
 const NAME = 'piranha-courier';
-const NOBODY = { uid: 65534, gid: 65534 };
+/**
+ * A number that no user has: below those that systemd gives, outside those of people and packages. Rejected: nobody (65534),
+ * who also runs the check programs; whoever is the courier's user may speak for the partner at `courier.sock`.
+ */
+const NO_ONE_ELSE = { uid: 61_183, gid: 61_183 };
 
-/** The courier's user: its own where the package made one, else nobody. Undefined: we are not root and stay who we are. */
+/** The courier's user: its own where the package made one, else a number without a name. Undefined: we are not root and stay who we are. */
 export function courierUser(passwd = '/etc/passwd'): CourierPlan['user'] {
   if (process.getuid?.() !== 0) return undefined;
   try {
@@ -69,8 +73,8 @@ export function courierUser(passwd = '/etc/passwd'): CourierPlan['user'] {
       .split('\n')
       .find((line) => line.startsWith(`${NAME}:`));
     const [, , uid, gid] = row?.split(':') ?? [];
-    return row === undefined ? NOBODY : { uid: Number(uid), gid: Number(gid) };
+    return row === undefined ? NO_ONE_ELSE : { uid: Number(uid), gid: Number(gid) };
   } catch {
-    return NOBODY; // a machine without the file
+    return NO_ONE_ELSE; // a machine without the file
   }
 }

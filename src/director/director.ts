@@ -22,11 +22,10 @@ import {
   type Spawner,
   setNice,
 } from '../ports/index.ts';
-import { type AuditEntry, AuditLog } from './audit-log.ts';
 import { ChangeDesk } from './change-desk.ts';
 import { CourierKeeper, channelLack } from './courier-keeper.ts';
 import { type ChosenPlane, choosePlane } from './data-plane.ts';
-import { type EventKind, EventLog } from './event-log.ts';
+import { Daybook } from './daybook.ts';
 import type { DirectorFace, OpenApi } from './face.ts';
 import { Hooks, hookCommands } from './hooks.ts';
 import type { Judged } from './judge.ts';
@@ -36,7 +35,6 @@ import { noteLines, startLine, terminationLine } from './log.ts';
 import type { PulseOptions } from './main-thread.ts';
 import type { FromWorker } from './messages.ts';
 import { type MetricFacts, metricFacts } from './metric-facts.ts';
-import { noteEvent } from './note-events.ts';
 import { Orders } from './orders.ts';
 import { overrideSentences } from './override-text.ts';
 import { tooTight } from './plan.ts';
@@ -87,8 +85,7 @@ export class Director {
   readonly #startedAtWallMs = Date.now();
   readonly #ledger = new Ledger(this.#startedAtWallMs);
   readonly #current: RunningConfiguration;
-  readonly #events: EventLog;
-  readonly #audit: AuditLog;
+  readonly #book: Daybook;
   readonly #desk: ChangeDesk;
   #thread: PulseThread | undefined;
   #living: Living | undefined;
@@ -108,34 +105,31 @@ export class Director {
     this.#terminal = terminal;
     this.#node = node;
     this.#directory = directory;
+    const { stateDirectory } = options;
+    const { log } = terminal;
+    const startedAtWallMs = this.#startedAtWallMs;
+    this.#book = new Daybook({ node, startedAtWallMs, stateDirectory, log });
     this.#current = new RunningConfiguration(judged, {
       file: options.configFile,
       post: (plan) => this.#thread?.post({ kind: 'settings', plan }),
       services: () => this.#living?.services,
       worstLateMs: () => this.#worstLateMs,
       isStopping: () => this.#exitCode !== undefined,
-      tell: (lines) => this.#tell(lines, 'config'),
+      tell: (lines) => this.#book.tell(lines, 'config'),
       onReload: (used) => this.#reloaded(used),
-    });
-    const wallMs = () => Date.now();
-    this.#events = new EventLog({ node, incarnation: this.#startedAtWallMs, wallMs });
-    this.#audit = new AuditLog({
-      directory: options.stateDirectory,
-      wallMs,
-      onEntry: (entry) => this.#audited(entry),
-      onTrouble: (text) => this.#tell([text], 'trouble'),
     });
     const ask = (): void => this.#thread?.post({ kind: 'report' });
     this.#orders = new Orders(
       (message) => this.#thread?.post(message),
       () => this.#current.plan,
+      (text) => this.#book.events.add({ kind: 'order', text }),
     );
     this.#recorder = new Recorder({
       directory: join(directory.path, 'incidents'),
       node,
       deadtimeMs: () => this.#current.plan.failover.deadtimeMs,
       clocks: () => ({ now: new BootClock().now(), wallMs: Date.now() }),
-      log: (line) => this.#tell([line], 'incident'),
+      log: (line) => this.#book.tell([line], 'incident'),
     });
     this.#board = new StatusBoard(new BootClock(), () => this.#frame(), ask);
     this.#desk = this.#openDesk();
@@ -181,8 +175,8 @@ export class Director {
   #describe(): number {
     this.#thread?.post({ kind: 'stop' });
     const { settings, plan } = this.#current;
-    this.#tell(this.#current.warnings);
-    this.#tell([
+    this.#book.tell(this.#current.warnings);
+    this.#book.tell([
       `${settings.file} can be run: would start as ${this.#node === 'primary' ? 'MASTER' : 'BACKUP'}`,
       ...plan.vips.map(({ address, device }) => `would raise ${address} on ${device} when active`),
     ]);
@@ -251,14 +245,14 @@ export class Director {
       runDirectory: this.#directory.path,
       configuration: this.#current,
       changes: this.#desk,
-      events: this.#events,
-      audit: this.#audit,
+      events: this.#book.events,
+      audit: this.#book.audit,
       orders: this.#orders,
       clock: new BootClock(),
       status: () => this.#board.freshDocument(),
       services: () => this.#living?.services,
       metrics: () => this.#metricFacts(),
-      tell: (lines, kind) => this.#tell(lines, kind),
+      tell: (lines, kind) => this.#book.tell(lines, kind),
     };
   }
 
@@ -272,12 +266,12 @@ export class Director {
       settled: () => this.#board.settled(),
       lack: channelLack,
       overrides: () => overrideSentences(this.#living?.services.state, new BootClock().now()),
-      tell: (lines) => this.#tell(lines, 'config'),
+      tell: (lines) => this.#book.tell(lines, 'config'),
     });
   }
 
   #makeCourier(spawner: Spawner): CourierKeeper {
-    const tell = (lines: readonly string[]): void => this.#tell(lines, 'trouble');
+    const tell = (lines: readonly string[]): void => this.#book.tell(lines, 'trouble');
     return new CourierKeeper({ spawner, directory: this.#directory, node: this.#node, tell });
   }
 
@@ -290,12 +284,15 @@ export class Director {
       memory: new ServicesMemory(this.#directory.path, logs.lvsd),
       log: (ident, line, about) => {
         logs[ident](line);
-        if (about !== undefined) this.#events.add({ ...about, text: line });
+        this.#book.heard(line, about);
       },
       isVerbose: this.#options.isVerbose,
       ledger: this.#ledger,
       onFailed: (why) => {
-        this.#tell([`the virtual services have failed (hard_shutdown = 1): ${why}`], 'service');
+        this.#book.tell(
+          [`the virtual services have failed (hard_shutdown = 1): ${why}`],
+          'service',
+        );
         this.#thread?.post({ kind: 'services-failed' });
       },
     });
@@ -304,16 +301,16 @@ export class Director {
   #begin(): void {
     process.on('SIGTERM', () => this.#terminate('SIGTERM'));
     process.on('SIGINT', () => this.#terminate('SIGINT'));
-    process.on('SIGHUP', () => void this.#current.reload());
+    process.on('SIGHUP', () => void this.#hangUp());
     process.on('uncaughtException', (error) => this.#fail(error));
     process.on('unhandledRejection', (error) => this.#fail(error));
-    this.#tell([startLine(this.#node)], 'start');
-    this.#tell(this.#current.warnings, 'config');
+    this.#book.tell([startLine(this.#node)], 'start');
+    this.#book.tell(this.#current.warnings, 'config');
     if (this.#schedulingRefusal !== undefined) {
       const risk = 'under load heartbeats may leave late';
-      this.#tell([`no real-time scheduling, ${risk}: ${this.#schedulingRefusal}`]);
+      this.#book.tell([`no real-time scheduling, ${risk}: ${this.#schedulingRefusal}`]);
     }
-    this.#tell(authenticationLines(this.#current));
+    this.#book.tell(authenticationLines(this.#current));
     this.#gateways = this.#current.plan.witness?.gateways ?? [];
     this.#thread?.pulsebeat.beatMain();
     this.#thread?.post({ kind: 'begin', isForcedActive: this.#options.isForcedActive });
@@ -342,10 +339,10 @@ export class Director {
         this.#living?.hooks.run(message.hook);
         return;
       case 'trouble':
-        this.#tell([message.text], 'trouble');
+        this.#book.tell([message.text], 'trouble');
         return;
       case 'repaired':
-        this.#tell([repairedText(message.vips)], 'drift');
+        this.#book.tell([repairedText(message.vips)], 'drift');
         return;
       case 'recorded':
         this.#recorder.add(message.records);
@@ -379,10 +376,7 @@ export class Director {
     if (isRepeated) return; // the slow refresh, proved again
     const { monitorLinks: monitorsLinks } = this.#current.settings;
     const context = { node: this.#node, isVerbose: this.#options.isVerbose, monitorsLinks };
-    for (const line of noteLines(message.note, context, message.suppressed)) {
-      this.#terminal.log(line);
-      this.#events.add(noteEvent(message.note, line));
-    }
+    this.#book.noted(message.note, noteLines(message.note, context, message.suppressed));
   }
 
   /** Routes come and go; whom we ask follows them. */
@@ -402,22 +396,25 @@ export class Director {
     }
   }
 
-  #audited({ who, from, action, result, detail }: AuditEntry): void {
-    const text = `audit: ${who} over ${from}: ${action}: ${result}: ${detail}`;
-    this.#terminal.log(text);
-    this.#events.add({ kind: 'audit', text, reason: result, who });
+  /** As `POST /v1/reload`; nobody knows who sent it. */
+  async #hangUp(): Promise<void> {
+    const outcome = await this.#current.reload();
+    const lines = outcome.ok ? outcome.value : outcome.error;
+    const result = outcome.ok ? 'done' : 'refused';
+    const asked = { who: 'whoever may signal', from: 'SIGHUP', action: 'reload' };
+    this.#book.audit.add({ ...asked, result, detail: lines.join('; ') });
   }
 
   #terminate(signal: keyof typeof SIGNAL_NUMBERS): void {
     if (this.#exitCode !== undefined) return;
-    this.#tell([terminationLine(SIGNAL_NUMBERS[signal])], 'stop');
+    this.#book.tell([terminationLine(SIGNAL_NUMBERS[signal])], 'stop');
     this.#stop(0);
   }
 
   /** A mistake of ours on this thread: the worker still can and must give the VIPs back. */
   #fail(error: unknown): void {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.#tell(text.split('\n'));
+    this.#book.tell(text.split('\n'));
     if (this.#exitCode === undefined) this.#stop(1);
   }
 
@@ -450,7 +447,7 @@ export class Director {
     this.#living = undefined;
     if (complaint !== undefined) {
       const rest = this.#hasReleased ? [] : releaseVips(this.#current.plan.vips);
-      this.#tell([...complaint.split('\n'), ...rest]);
+      this.#book.tell([...complaint.split('\n'), ...rest]);
     }
     clearInterval(living.heartbeat);
     clearInterval(living.routes);
@@ -486,13 +483,5 @@ export class Director {
       plan,
       ...(plane !== undefined && { dataPlane: { kind: plane.kind, why: plane.why } }),
     };
-  }
-
-  /** To the log; with a kind to the readers of events, too. */
-  #tell(lines: readonly string[], kind?: EventKind): void {
-    for (const line of lines) {
-      this.#terminal.log(line);
-      if (kind !== undefined) this.#events.add({ kind, text: line });
-    }
   }
 }

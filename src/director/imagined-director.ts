@@ -110,7 +110,11 @@ export class ImaginedDirector {
       tell,
       onReload: () => {},
     });
-    this.#orders = new Orders(post, () => this.#configuration.plan);
+    this.#orders = new Orders(
+      post,
+      () => this.#configuration.plan,
+      (text) => this.#events.add({ kind: 'order', text }),
+    );
     const clock = { now: () => this.machine.now };
     this.#board = new StatusBoard(
       clock,

@@ -49,14 +49,21 @@ type Work = {
 export class Orders {
   readonly #post: (message: ToWorker) => void;
   readonly #plan: () => PulsePlan;
+  readonly #tell: (text: string) => void;
   #waiting:
     | { readonly order: OperatorOrder; readonly settle: (answer: OrderAnswer) => void }
     | undefined;
   #work: Work | undefined;
 
-  constructor(post: (message: ToWorker) => void, plan: () => PulsePlan) {
+  /** `tell`: how far an order is, as sentences. */
+  constructor(
+    post: (message: ToWorker) => void,
+    plan: () => PulsePlan,
+    tell: (text: string) => void = () => {},
+  ) {
     this.#post = post;
     this.#plan = plan;
+    this.#tell = tell;
   }
 
   /** The worker has carried it out, or refused. */
@@ -65,6 +72,7 @@ export class Orders {
     if (waiting === undefined) return;
     this.#waiting = undefined;
     if (refusal !== undefined) {
+      this.#tell(`order ${waiting.order} refused: ${refusal}`);
       waiting.settle(err({ reason: 'refused', text: refusal }));
       return;
     }
@@ -89,9 +97,7 @@ export class Orders {
   noted(note: Note, at: Instant): void {
     const work = this.#work;
     if (work?.state !== 'working') return;
-    const step = (text: string): void => {
-      work.steps.push({ text, afterMs: elapsedMs(work.startedAt, at) });
-    };
+    const step = (text: string): void => this.#step(work, text, elapsedMs(work.startedAt, at));
     if (note.kind === 'role') {
       step(`${note.from} -> ${note.to} (${note.reason})`);
       const isLost = note.to !== 'claim' && note.to !== 'active';
@@ -153,9 +159,15 @@ export class Orders {
     if (work?.state !== 'working') return;
     const last = work.steps.at(-1)?.afterMs ?? 0;
     const afterMs = at === undefined ? last : elapsedMs(work.startedAt, at);
-    if (text !== undefined) work.steps.push({ text, afterMs });
+    if (text !== undefined) this.#step(work, text, afterMs);
     work.state = state;
+    this.#tell(`order ${work.order}: ${state} (order-${state})`);
     this.close();
+  }
+
+  #step(work: Work, text: string, afterMs: Milliseconds): void {
+    work.steps.push({ text, afterMs });
+    this.#tell(`order ${work.order}: ${text}, ${afterMs.toFixed(1)} ms after it was given`);
   }
 }
 
