@@ -31,7 +31,8 @@ async function run(words: Words): Promise<number> {
   if (stray !== undefined) return misuse('console', `unexpected argument ${stray}`);
   if (first === 'login-url') return loginUrl(words);
   if (first !== undefined) return misuse('console', `login-url or nothing is wanted, not ${first}`);
-  const directory = await readyBuild();
+  const directory = await built();
+  if (directory === undefined) return 1;
   const { execPath, argv } = process;
   // A socket handed to us does not outlive exec: libuv closes what it did not open.
   const { LISTEN_FDS: _fds, LISTEN_PID: _pid, ...env } = process.env;
@@ -41,6 +42,17 @@ async function run(words: Words): Promise<number> {
   const rest = own[0] === 'console' ? own.slice(1) : own;
   process.execve?.(execPath, [execPath, ...FLAGS, program, ...rest], env);
   return misuse('console', 'this Node cannot become another program');
+}
+
+/** Undefined: it cannot be built, and that was said. */
+async function built(): Promise<string | undefined> {
+  try {
+    return await readyBuild();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`piranha console: its pages cannot be built: ${why}\n`);
+    return undefined;
+  }
 }
 
 /** No compiler, no debugger on SIGUSR1, a heap that a flood cannot grow. */

@@ -111,6 +111,12 @@ describe('without a session', () => {
     const asset = await bed.ask('/assets/login-A.js');
     assert.equal(asset.status, 200);
     assert.match(asset.headers['cache-control'] ?? '', /immutable/);
+    const known = { 'if-none-match': asset.headers.etag ?? '' };
+    assert.equal((await bed.ask('/assets/login-A.js', { headers: known })).status, 304);
+    const packed = await bed.ask('/assets/login-A.js', {
+      headers: { 'accept-encoding': 'gzip, br' },
+    });
+    assert.equal(packed.headers['content-encoding'], 'br');
     assert.equal((await bed.ask('/assets/index-B.js')).status, 401);
     for (const method of ['PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE']) {
       assert.equal((await bed.ask('/login', { method })).status, 401, method);

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, globSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { ApiRoute } from './pass-on.ts';
 
 /** Of the program: the directory that holds src/. */
@@ -31,10 +31,12 @@ export async function readyBuild(): Promise<string> {
   // Made beside it and put in place as a whole: two that start at once do not disturb each other.
   const fresh = join(cache, `fresh-${process.pid}`);
   await buildConsole(fresh);
-  for (const name of readdirSync(cache).filter((it) => it.startsWith(BUILT))) {
+  const others = readdirSync(cache).filter((it) => it.startsWith(BUILT) && it !== basename(path));
+  for (const name of others) {
     rmSync(join(cache, name), { recursive: true, force: true });
   }
-  renameSync(fresh, path);
+  if (existsSync(path)) rmSync(fresh, { recursive: true });
+  else renameSync(fresh, path);
   return path;
 }
 
