@@ -97,6 +97,18 @@ function searchArena(
   const result = search(starts, bounds);
   const { states, transitions, depth, found } = result;
   const { kinds, faults, losses, delays, window } = bounds;
+  const isWell = found === undefined && result.isComplete;
+  if (arena.isOneOfMany) {
+    const row = [
+      arena.name.padEnd(34),
+      String(states).padStart(10),
+      seconds(startedAt).padStart(8),
+      found === undefined ? 'holds' : `FALLS: ${PROPERTIES[found.property]}`,
+    ];
+    tell(row.join(' '), { arena: arena.name, bounds, ...result });
+    if (found !== undefined) tell(`\n${drawTrace(found.trace)}`);
+    return { isWell, states };
+  }
   const limits = [
     `${starts.length} starts`,
     `${faults} faults of ${kinds.join(' ')}`,
@@ -114,7 +126,7 @@ function searchArena(
   ];
   tell(text.join('\n'), { arena: arena.name, bounds, ...result });
   if (found !== undefined) tell(`\n${drawTrace(found.trace)}`);
-  return { isWell: found === undefined && result.isComplete, states };
+  return { isWell, states };
 }
 
 function huntOne(name: string, tell: Tell): number {

@@ -161,6 +161,8 @@ export type Arena = {
   readonly bounds: Partial<Bounds>;
   /** Too large for every day. */
   readonly isDeep?: true;
+  /** One row of a long table. */
+  readonly isOneOfMany?: true;
 };
 
 const CABLES = ['cut', 'split'] as const;
@@ -276,23 +278,6 @@ const NAMED_ARENAS: readonly Arena[] = [
     bounds: { delays: 1, isDoubleForbidden: true, horizon: 120 },
   },
   {
-    name: 'two-cables',
-    about: 'extended dialect: two cuts of any direction, healed together, one by one or never',
-    segment: { steps: 2, isExtended: true },
-    bounds: { faults: 2, kinds: CABLES, horizon: 120 },
-  },
-  {
-    name: 'unable',
-    about: 'extended dialect: a cut, then the virtual services of a node fail',
-    segment: { steps: 2, isExtended: true },
-    bounds: {
-      faults: 2,
-      kinds: ['cut', 'services'],
-      order: [['cut'], ['services']],
-      horizon: 120,
-    },
-  },
-  {
     name: 'cold-cables',
     about: 'extended dialect: switched on together, one direction or both cut and healed',
     segment: { steps: 2, isExtended: true },
@@ -337,13 +322,6 @@ const NAMED_ARENAS: readonly Arena[] = [
     segment: { steps: 2, isExtended: true, ignoresAnnouncements: true },
     bounds: { faults: 1, kinds: ['freeze', 'power', 'stop'], horizon: 120 },
   },
-  {
-    name: 'lost-memory',
-    about: 'extended dialect: a paused machine, and one that is killed and forgets',
-    segment: { steps: 2, isExtended: true },
-    bounds: { faults: 2, kinds: ['pause', 'kill'], horizon: 120 },
-    isDeep: true,
-  },
 ];
 
 /** Everything that can befall a pair in the extended dialect, where nobody can be asked. */
@@ -372,6 +350,7 @@ function pairs(
       segment: on,
       bounds: { faults: 2, kinds: [first, second], order: [[first], [second]], horizon },
       isDeep: true,
+      isOneOfMany: true,
     })),
   );
 }
