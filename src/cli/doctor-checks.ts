@@ -214,9 +214,9 @@ function sameConfig({ status }: Facts): readonly Said[] {
 function channel({ hasChannel }: Facts, { backupActive, heartbeatKeyFile }: Settings) {
   if (!backupActive || heartbeatKeyFile === undefined) return [];
   return hasChannel
-    ? good('partner.sock')
+    ? good('it answers')
     : warning(
-        'the courier does not run: nothing can be asked of the partner, nor changed on both nodes',
+        'the partner does not answer through the courier: nothing can be asked of it, nor changed on both nodes',
         here('journalctl -t pulse | grep -i courier  # the director starts it'),
       );
 }

@@ -2,8 +2,7 @@
  * What the doctor's checks judge: configuration, kernel, daemon and processes of this machine, read once. Checks are then
  * plain functions of these facts, which tests make up.
  */
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { type IpAddress, ipBytes, ipFamily, type Result } from '../base/index.ts';
 import {
   decideNode,
@@ -48,7 +47,7 @@ export type Facts = {
   readonly processes: readonly Process[];
   /** The error of the key file's check; absent: none is named, or it is good. */
   readonly keyFault?: string;
-  /** Is the channel to the partner there? */
+  /** Does the partner answer through the channel between the two? */
   readonly hasChannel: boolean;
   /** A file of /proc or /sys; undefined where there is none. */
   readonly read: (path: string) => string | undefined;
@@ -82,8 +81,7 @@ export async function gatherFacts(options: {
     ...(realTimeThreads !== undefined && { realTimeThreads }),
     processes: processesHere(),
     ...(keyFault !== undefined && { keyFault }),
-    hasChannel:
-      statSync(join(runDirectory, 'partner.sock'), { throwIfNoEntry: false }) !== undefined,
+    hasChannel: isStatus(await statusOf(runDirectory, 'partner', configFile)),
     read: readSystem,
   };
 }

@@ -7,7 +7,14 @@
  */
 import { err, type Milliseconds, ok, type Result } from '../base/index.ts';
 import type { IncidentRow } from '../director/index.ts';
-import { drawTrace, parseRecording, type Replay, replay, tellStory } from '../sim/index.ts';
+import {
+  drawTrace,
+  parseRecording,
+  type Replay,
+  replay,
+  type Story,
+  tellStory,
+} from '../sim/index.ts';
 import {
   askDirector,
   askText,
@@ -78,7 +85,10 @@ async function open(
   const story = tellStory(played);
   if (flags.has('json')) sayJson({ v: 1, id, nodes: played.map(({ node }) => node), story });
   else if (flags.has('diagram')) say(`${story.clocks}\n\n${drawTrace(story.trace)}`);
-  else say([headText(chosen, other), story.clocks, '', ...played.map(rolesText)].join('\n'));
+  else {
+    const lines = [...played.map(judgedText), '', ...rolesText(story)];
+    say([headText(chosen, other), story.clocks, ...lines].join('\n'));
+  }
   return 0;
 }
 
@@ -148,15 +158,20 @@ function headText(chosen: Listed, other: Listed | undefined): string {
     : `incident ${chosen.id} of the ${chosen.node}, with ${other.id} of the ${other.node}`;
 }
 
-function rolesText({ node, events, differences, steps }: Replay): string {
-  const start = events[0]?.at ?? 0;
-  const roles = events.flatMap((event) =>
+/** The changes of role of both nodes on one clock. */
+function rolesText({ trace }: Story): readonly string[] {
+  return trace.flatMap((event) =>
     event.kind === 'role'
-      ? [`  ${((event.at - start) / 1000).toFixed(3).padStart(9)} s  ${event.to} (${event.reason})`]
+      ? [
+          `  ${(event.at / 1000).toFixed(3).padStart(9)} s  ${event.node.padEnd(8)} ${event.to} (${event.reason})`,
+        ]
       : [],
   );
+}
+
+function judgedText({ node, differences, steps }: Replay): string {
   const same = differences.length === 0 ? 'the core does what it did' : 'THE CORE DIFFERS';
-  return [`${node}: ${steps} steps, ${same}`, ...roles].join('\n');
+  return `${node}: ${steps} steps, ${same}`;
 }
 
 function complain(why: string, exitCode: number): number {

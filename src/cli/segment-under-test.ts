@@ -3,7 +3,7 @@
  * hosts in nameless namespaces that end with the process that holds each.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -77,6 +77,7 @@ export class CliSegment {
   readonly hosts = new Map<string, TestHost>();
 
   constructor() {
+    chmodSync(this.directory, 0o755); // the courier is another user
     ip('link add br0 type bridge forward_delay 0 stp_state 0 mcast_snooping 0');
     ip('link set br0 up');
   }
