@@ -24,6 +24,7 @@ export async function exchange(
   const { socket } = request;
   // Its body has to come within the server's limit; what is asked may take longer to find out or to do.
   socket.setTimeout(PATIENCE_MS);
+  response.on('error', () => socket.destroy());
   const answer = await handle(requestOf(request), caller);
   socket.setTimeout(LIMIT_MS);
   if (response.destroyed) return;

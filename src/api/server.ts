@@ -47,7 +47,7 @@ export const api: Api = {
       }
     };
     try {
-      for (const door of doors(directory)) servers.push(await listen(door, handle));
+      for (const door of doors(directory)) servers.push(await listen(door, handle, face.tell));
     } catch (error) {
       close();
       throw error;
@@ -67,7 +67,7 @@ function doors(directory: RunDirectory): readonly Door[] {
       path: directory.socket,
       mode: 0o660,
       connections: 64,
-      connectionsOfUser: 64,
+      connectionsOfUser: 32,
       caller: (who) => ({ who, right: 'change', role: 'person' }),
     },
     {
@@ -99,7 +99,7 @@ function lazyHandle(face: DirectorFace): Handle {
   };
 }
 
-function listen(door: Door, handle: Handle): Promise<Server> {
+function listen(door: Door, handle: Handle, tell: DirectorFace['tell']): Promise<Server> {
   const callers = new WeakMap<Socket, Caller>();
   const server = process.getBuiltinModule('node:http').createServer(
     {
@@ -112,7 +112,13 @@ function listen(door: Door, handle: Handle): Promise<Server> {
     (request, response) => {
       const caller = callers.get(request.socket);
       if (caller === undefined) request.socket.destroy();
-      else void exchange(request, response, { caller, handle });
+      else {
+        // A defect of the transport ends a connection, not the director.
+        exchange(request, response, { caller, handle }).catch((error) => {
+          tell([`api: ${door.name}: ${String(error)}`], 'trouble');
+          request.socket.destroy();
+        });
+      }
     },
   );
   server.maxConnections = door.connections;
@@ -133,8 +139,9 @@ function listen(door: Door, handle: Handle): Promise<Server> {
     const mask = process.umask(0o177);
     server.listen(door.path, () => {
       server.off('error', reject);
-      if (door.owner !== undefined) chownSync(door.path, door.owner, -1);
       chmodSync(door.path, door.mode);
+      // Last: what is another's may not be changed by a root without CAP_FOWNER.
+      if (door.owner !== undefined) chownSync(door.path, door.owner, -1);
       resolve(server);
     });
     process.umask(mask);
