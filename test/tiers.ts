@@ -30,6 +30,12 @@ export const TIERS: readonly Tier[] = [
     jobs: () => [
       { name: 'types', kind: 'exit', argv: ['node_modules/.bin/tsc'], limitMs: 3 * minute },
       {
+        name: 'types of the pages',
+        kind: 'exit',
+        argv: ['node_modules/.bin/tsc', '-p', 'src/console/pages'],
+        limitMs: 3 * minute,
+      },
+      {
         name: 'style',
         kind: 'exit',
         argv: ['node_modules/.bin/biome', 'ci', '--colors=off', '.'],
@@ -88,6 +94,22 @@ export const TIERS: readonly Tier[] = [
       ...INCIDENT_NAMES.flatMap(labRuns),
       ...['legacy,auto', 'auto,legacy'].map((pair) => labRun('all', ['--dialect', pair], 1)),
       ...SERVED.map(([name, ...words]) => labRun(name, ['--dialect', 'auto', ...words], 1)),
+    ],
+  },
+  {
+    name: 'console',
+    about:
+      'an operator’s journey in Chromium before two real directors; a thousand services on the page',
+    atOnce: 1,
+    missing: rootIsMissing,
+    jobs: () => [
+      {
+        name: 'test/console/suite.ts',
+        kind: 'tap',
+        argv: [process.execPath, '--disable-warning=ExperimentalWarning', 'test/console/run.ts'],
+        limitMs: 6 * minute,
+      },
+      ...testFiles('test/console/large.ts', 3 * minute),
     ],
   },
   {

@@ -176,6 +176,8 @@ test('two people who change different places lose nothing; the same place is for
   assert.equal(mergeTexts(base, mine, base.replace('two', 'zwei')), undefined);
   assert.equal(mergeTexts(base, mine, mine), mine);
   assert.match(unifiedText(base, mine), /-two\n\+TWO/);
+  const [a, b] = [base.replace('two', 'two\nA'), base.replace('two', 'two\nB')];
+  assert.equal(mergeTexts(base, a, b), base.replace('two', 'two\nB\nA'));
 });
 
 test('a merge with nobody is what was written', () => {

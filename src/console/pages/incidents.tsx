@@ -2,7 +2,7 @@
  * What happened, of both nodes, on one clock: the events as they come, and the incidents that the flight recorders kept. An
  * incident opens as lanes and as its two-column diagram, replayed by the shipped core (diagram.ts, fetched when it is asked for).
  */
-import { useSignal } from '@preact/signals';
+import { useComputed, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Incident } from './documents.ts';
 import { type IncidentRow, incidentRows } from './incident-rows.ts';
@@ -16,7 +16,9 @@ import { whenText } from './words.ts';
 const SHOWN = 12;
 
 export function Incidents() {
-  const rows = useSignal<readonly IncidentRow[]>([]);
+  const own = useSignal<readonly Incident[]>([]);
+  const other = useSignal<readonly Incident[]>([]);
+  const rows = useComputed(() => incidentRows(own.value, other.value));
   const trouble = useSignal<string | undefined>(undefined);
   const opened = useSignal<IncidentRow | undefined>(undefined);
   const recorded = happenings.value.filter(
@@ -26,9 +28,13 @@ export function Incidents() {
   // A change of role makes a recording some seconds later; so both are looked at.
   const minute = Math.floor(now.value / 15_000);
   useEffect(() => {
-    void load().then((answer) => {
-      rows.value = answer.rows;
-      trouble.value = answer.trouble;
+    // Each by itself: a partner that does not answer keeps nobody waiting.
+    void load('local').then((answer) => {
+      if (answer.ok) own.value = answer.value.incidents;
+      trouble.value = answer.ok ? undefined : answer.error.title;
+    });
+    void load('partner').then((answer) => {
+      if (answer.ok) other.value = answer.value.incidents;
     });
   }, [recorded, changes, minute]);
   return (
@@ -66,15 +72,8 @@ export function Incidents() {
   );
 }
 
-async function load(): Promise<{ rows: readonly IncidentRow[]; trouble?: string }> {
-  const [own, other] = await Promise.all([
-    ask<{ incidents: readonly Incident[] }>('/v1/incidents'),
-    ask<{ incidents: readonly Incident[] }>('/v1/incidents', { side: 'partner' }),
-  ]);
-  if (!own.ok && !other.ok) return { rows: [], trouble: own.error.title };
-  return {
-    rows: incidentRows(own.ok ? own.value.incidents : [], other.ok ? other.value.incidents : []),
-  };
+function load(side: 'local' | 'partner') {
+  return ask<{ incidents: readonly Incident[] }>('/v1/incidents', { side });
 }
 
 const SHOWN_EVENTS = 30;
@@ -91,7 +90,9 @@ function Events() {
           <li key={event.id ?? `${event.at} ${index}`}>
             <time dateTime={event.at}>{whenText(Date.parse(event.at), now.value)}</time>
             <span>{event.node ?? ''}</span>
-            <span>{event.text}</span>
+            <span class="clamped" title={event.text}>
+              {event.text}
+            </span>
           </li>
         ))}
       </ol>

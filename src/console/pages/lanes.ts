@@ -45,17 +45,22 @@ export function lanesOf(trace: readonly TraceRecord[]): Lanes {
   );
   const endMs = trace.at(-1)?.at ?? 0;
   const toMs = Math.max(Math.min(endMs, (last?.at ?? 0) * (1 + AFTERMATH) + 200), 1);
+  const fromMs = trace[0]?.at ?? 0;
+  const first = trace.find(({ kind }) => kind === 'router');
+  const owner = (['primary', 'backup'] as const).find(
+    (node) => firstRole(trace, node) === 'active',
+  );
+  // A recording does not say whom the router believed before: the one who was active.
+  const before = first?.at !== fromMs && owner !== undefined ? [{ atMs: fromMs, what: owner }] : [];
+  const beliefs = trace.flatMap((record) =>
+    record.kind === 'router' ? [{ atMs: record.at, what: record.believes }] : [],
+  );
   return {
-    fromMs: trace[0]?.at ?? 0,
+    fromMs,
     toMs,
     primary: machineSpans(trace, 'primary', toMs),
     backup: machineSpans(trace, 'backup', toMs),
-    router: spans(
-      trace.flatMap((record) =>
-        record.kind === 'router' ? [{ atMs: record.at, what: record.believes }] : [],
-      ),
-      toMs,
-    ),
+    router: spans([...before, ...beliefs], toMs),
     moments: momentsOf(trace),
   };
 }
@@ -70,9 +75,27 @@ function momentsOf(trace: readonly TraceRecord[]): readonly Moment[] {
   return Array.from(moments, ([atMs, text]) => ({ atMs, text }));
 }
 
+/** What a recording begins with is not told in it, but to be seen: who says RUNNING is active. */
+function firstRole(trace: readonly TraceRecord[], node: Node): string {
+  const mine = trace.find(
+    (record) =>
+      record.node === node &&
+      (record.kind === 'send' || record.kind === 'role' || isRoleWord(record)),
+  );
+  if (mine?.kind === 'send') return mine.word === 'RUNNING' ? 'active' : 'standby';
+  return mine?.kind === 'event' ? mine.text : '';
+}
+
+function isRoleWord(record: TraceRecord): boolean {
+  return record.kind === 'event' && (record.text === 'active' || record.text === 'standby');
+}
+
+const WOKE_LATE = /^woke (\d+) ms late$/;
+
 function machineSpans(trace: readonly TraceRecord[], node: Node, toMs: number): readonly Span[] {
-  let role = '';
+  let role = firstRole(trace, node);
   const changes: { readonly atMs: number; readonly what: string }[] = [];
+  if (role !== '') changes.push({ atMs: trace[0]?.at ?? 0, what: role });
   for (const record of trace) {
     if (record.node !== node) continue;
     if (record.kind === 'role') {
@@ -83,7 +106,12 @@ function machineSpans(trace: readonly TraceRecord[], node: Node, toMs: number): 
       if (condition === 'active' || condition === 'standby') role = condition;
       if (condition !== undefined) changes.push({ atMs: record.at, what: condition });
       else if (WAKES.has(record.text)) changes.push({ atMs: record.at, what: role });
-      else if (record.text === 'starts') {
+      else if (WOKE_LATE.test(record.text)) {
+        // It was frozen, and knows since when; nothing else of it can have happened in between.
+        const lateMs = Number(WOKE_LATE.exec(record.text)?.[1]);
+        changes.push({ atMs: Math.max(0, record.at - lateMs), what: 'frozen' });
+        changes.push({ atMs: record.at, what: role });
+      } else if (record.text === 'starts') {
         role = 'standby';
         changes.push({ atMs: record.at, what: role });
       }

@@ -85,10 +85,15 @@ export function unifiedText(before: string, after: string, context = 2): string 
   return out.join('\n');
 }
 
-/** Both changes in one text; undefined when they touch the same or neighbouring lines and a person has to decide. */
+/**
+ * Both changes in one text; undefined when they touch the same or neighbouring lines and a person has to decide. Lines that
+ * both only added at one place are kept one after the other: the order of directives means nothing in an lvs.cf, and one that
+ * stands there twice is told by the check.
+ */
 export function mergeTexts(base: string, mine: string, theirs: string): string | undefined {
   const [ours, others] = [changesBetween(base, mine), changesBetween(base, theirs)];
-  const isApart = (a: Change, b: Change): boolean => a.to < b.from || b.to < a.from;
+  const isApart = (a: Change, b: Change): boolean =>
+    a.to < b.from || b.to < a.from || (isAddition(a) && isAddition(b));
   const clash = ours.some((a) =>
     others.some((b) => !isApart(a, b) && !(isSameChange(a, b) && a.from === b.from)),
   );
@@ -101,6 +106,10 @@ export function mergeTexts(base: string, mine: string, theirs: string): string |
     lines.splice(from, to - from, ...put);
   }
   return lines.join('\n');
+}
+
+function isAddition({ from, to }: Change): boolean {
+  return from === to;
 }
 
 function isSameChange(a: Change, b: Change): boolean {

@@ -2,20 +2,21 @@
 import { useState } from 'preact/hooks';
 import type { OrderReport } from '../../director/index.ts';
 import { Incidents } from './incidents.tsx';
-import { here, pair, session, whyNotHere } from './live.ts';
+import { here, isStale, lastTruthAt, pair, session, whyNotHere } from './live.ts';
 import {
   MARKS,
   type NodeCard,
   nodeCards,
   type Pair,
   pairVerdict,
+  pastVerdict,
   pathRows,
   vipRows,
 } from './monitor.ts';
 import { ask } from './net.ts';
 import { Card, Dialog, Pill, say } from './parts.tsx';
 import { ServicesTable } from './services-table.tsx';
-import { counted, lengthText } from './words.ts';
+import { clockText, counted, lengthText } from './words.ts';
 
 const SHOWN_VIPS = 8;
 
@@ -31,7 +32,9 @@ export function Verdict() {
       </div>
     );
   }
-  const { tone, title, detail } = pairVerdict(both);
+  const told = pairVerdict(both);
+  const isPast = isStale.value || whyNotHere.value !== undefined;
+  const { tone, title, detail } = isPast ? pastVerdict(told, clockText(lastTruthAt.value)) : told;
   return (
     <div role="status" class={`verdict ${tone}`}>
       <strong>

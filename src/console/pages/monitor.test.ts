@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { ip } from '../../base/index.ts';
 import type { StatusDocument } from './documents.ts';
-import { nodeCards, type Pair, pairVerdict, pathRows, vipRows } from './monitor.ts';
+import { nodeCards, type Pair, pairVerdict, pastVerdict, pathRows, vipRows } from './monitor.ts';
 
 const VIP = ip('198.51.100.100');
 const GATEWAY = ip('198.51.100.1');
@@ -124,6 +124,12 @@ test('a critical word of the other node comes first, with its name', () => {
   const { title, tone } = pairVerdict({ here: status(), there });
   assert.equal(tone, 'bad');
   assert.equal(title, 'backup is standby, but the kernel refused 198.51.100.100.');
+});
+
+test('what was true once is told as past, without colour', () => {
+  const past = pastVerdict(pairVerdict({ here: status(), there: standby }), '03:12:41');
+  assert.equal(past.tone, 'dim');
+  assert.match(past.title, /^Not known now\. At 03:12:41: Healthy\./);
 });
 
 test('a VIP that no witness has proved keeps the verdict from being good', () => {

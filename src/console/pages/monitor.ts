@@ -56,6 +56,11 @@ export function pairVerdict(pair: Pair): PairVerdict {
   return { tone, title: tone === 'good' ? `Healthy. ${title}.` : `${title}.`, detail };
 }
 
+/** What was true once must not look as if it were: neither its colour nor its mark. */
+export function pastVerdict({ title, detail }: PairVerdict, when: string): PairVerdict {
+  return { tone: 'dim', title: `Not known now. At ${when}: ${title}`, detail };
+}
+
 /** A director's own sentence, with its name: two of them stand on one page. */
 function named({ node, verdict }: StatusDocument): string {
   return verdict.text.replace(/^This director/, node);

@@ -212,7 +212,7 @@ function Conflict({ theirs, onClose }: { theirs: ConfigDocument; onClose: () => 
         The running file is no longer the one that you began with. Nothing was saved, and nothing is
         lost: both changes are below.
       </p>
-      <div class="two">
+      <div class="halves">
         <DiffView title="What you changed" text={unifiedText(start, text.value)} />
         <DiffView title="What was saved meanwhile" text={unifiedText(start, theirs.text)} />
       </div>

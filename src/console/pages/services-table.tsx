@@ -109,7 +109,7 @@ function Rows({ rows }: { rows: readonly TableRow[] }) {
       <table aria-rowcount={rows.length + 1}>
         <thead>
           <tr aria-rowindex={1}>
-            <th scope="col">service / real server</th>
+            <th scope="col">service, server</th>
             <th scope="col" class="wide">
               address
             </th>

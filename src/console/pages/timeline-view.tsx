@@ -59,11 +59,11 @@ export function TimelineView({ timeline }: { timeline: Timeline }) {
             last heartbeat, then freeze
           </text>
           {leaseMs !== undefined && (
-            <Label x={x(leaseMs)} y={122} anchor="end" text={`lease over ${lengthText(leaseMs)}`} />
+            <Label x={x(leaseMs)} y={104} anchor="end" text={`lease over ${lengthText(leaseMs)}`} />
           )}
           <Label
             x={x(servesMs)}
-            y={104}
+            y={122}
             anchor="end"
             text={`partner serves ${lengthText(servesMs)}`}
           />

@@ -169,6 +169,31 @@ test('the lanes of a freeze show it, and the router moves to the backup', () => 
   );
 });
 
+test('the lanes of a recording begin with the roles that its heartbeats show, and know a freeze', () => {
+  const send = { kind: 'send', word: 'RUNNING', path: 'public' } as const;
+  const { primary, router } = lanesOf([
+    { at: 0, node: 'primary', ...send },
+    { at: 0, node: 'backup', ...send, word: 'STOPPED' },
+    { at: 9000, node: 'primary', kind: 'event', text: 'woke 5000 ms late' },
+    { at: 9001, node: 'primary', kind: 'role', to: 'standby', reason: 'woke-late' },
+    { at: 9002, node: 'segment', kind: 'router', believes: 'backup' },
+    { at: 9500, node: 'backup', kind: 'event', text: 'VIP put back' },
+  ]);
+  assert.deepEqual(
+    primary.map(({ what, fromMs }) => [what, fromMs]),
+    [
+      ['active', 0],
+      ['frozen', 4000],
+      ['active', 9000],
+      ['standby', 9001],
+    ],
+  );
+  assert.deepEqual(
+    router.map(({ what }) => what),
+    ['primary', 'backup'],
+  );
+});
+
 test('every rehearsal has a title, and its outcome is one sentence', () => {
   for (const name of REHEARSALS) assert.ok(TITLES[name].title.length > 3);
   const outcome = {
