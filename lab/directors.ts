@@ -98,6 +98,7 @@ function serverLines(family: Family, method: ServiceMethod): string[] {
   return [
     '    check = tcp',
     '    check_interval_ms = 250',
+    '    check_timeout_ms = 2000',
     ...(method === 'direct' ? ['    check_vip = 1'] : []),
     ...REAL_SERVERS.flatMap((name) => [
       `    server ${name} {`,
@@ -246,8 +247,13 @@ export class Directors {
     }
   }
 
-  /** Its virtual service stands, with both real servers in it. */
+  /** Its virtual service stands, with both real servers in it; with direct routing it tells its partner and hears it. */
   async isServing(node: Director): Promise<boolean> {
+    if (this.setup.services?.method === 'direct') {
+      const list = inNamespace(node, ['nft', 'list', 'table', 'netdev', 'piranha-lvs']);
+      const rules = await command(list).catch(() => '');
+      if (!rules.includes(' dup to ') || !rules.includes('chain heard_')) return false;
+    }
     const { services } = await askDirector(`${LAB_DIRECTORY}/${node}/pulse.sock`);
     const [service] = services;
     return service?.stands === true && service.servers.every(({ state }) => state === 'active');
