@@ -193,7 +193,13 @@ describe('what is wrong is said in a sentence', () => {
     ['a list', request('POST', '/v1/reload', []), 400, /the body must be a JSON object/],
     ['a limit', request('GET', '/v1/audit?limit=0'), 400, /limit is a number from 1 to 1000/],
     ['a query', request('GET', '/v1/status?verbose=1'), 400, /verbose in the query is not known/],
-    ['a place', request('GET', '/v1/events?since=yesterday'), 400, /since is the id of a record/],
+    ['a place', request('GET', '/v1/events?since=yesterday'), 400, /is the id of a record/],
+    [
+      'a place to resume at',
+      request('GET', '/v1/events', {}, { 'last-event-id': 'x' }),
+      400,
+      /is the id of a record/,
+    ],
     ['an incident', request('GET', '/v1/incidents/..%2f..%2fpasswd'), 404, /no incident is called/],
   ];
   for (const [what, asked, status, title] of rows) {

@@ -17,12 +17,8 @@ const limit = v.exactOptional(
   ),
 );
 const DEFAULT_LIMIT = 100;
-const place = v.exactOptional(
-  v.pipe(
-    v.string(),
-    v.regex(/^\d{1,16}\.\d{1,16}$/, 'since is the id of a record: 1795370400000.17'),
-  ),
-);
+const PLACE = 'since (or last-event-id) is the id of a record: 1795370400000.17';
+const place = v.optional(v.pipe(v.string(), v.regex(/^\d{1,16}\.\d{1,16}$/, PLACE)));
 
 export const RECORD_ROUTES: readonly Route[] = [
   streamRoute({
@@ -34,9 +30,9 @@ export const RECORD_ROUTES: readonly Route[] = [
     query: v.strictObject({ since: place }),
     record: event,
     handle: ({ events }, { query, headers }) => {
-      const resumed = v.safeParse(place, headers['last-event-id']);
-      const after = query.since ?? (resumed.success ? resumed.output : undefined);
-      return ok((sink) => streamEvents(events, after, sink));
+      const after = v.safeParse(place, query.since ?? headers['last-event-id']);
+      if (!after.success) return err({ reason: 'bad-request', title: PLACE });
+      return ok((sink) => streamEvents(events, after.output, sink));
     },
   }),
   jsonRoute({
