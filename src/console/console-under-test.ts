@@ -5,9 +5,10 @@
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, type TLSSocket } from 'node:tls';
+import { connect as connectTls } from 'node:tls';
 import { api, routeTable } from '../api/index.ts';
 import { imagined, type OpenApi, runDirectory } from '../director/index.ts';
 import type { Assets } from './assets.ts';
@@ -40,6 +41,7 @@ export class ConsoleBed {
   readonly log: string[] = [];
   readonly #closers: (() => void | Promise<void>)[] = [];
   readonly #opened: OpenApi[] = [];
+  #isSecure = true;
   #console: Console | undefined;
   #routes: readonly ApiRoute[] = [];
   readonly agent = new Agent({ keepAlive: true, maxSockets: 16, rejectUnauthorized: false });
@@ -55,6 +57,7 @@ export class ConsoleBed {
     more?: Partial<ConsoleOptions>;
   } = {}): Promise<void> {
     const here = await this.director();
+    this.#isSecure = tls;
     if (partner) {
       const there = await this.director();
       symlinkSync(there.courierSocket, join(here.path, 'partner.sock'));
@@ -185,13 +188,14 @@ export class ConsoleBed {
   }
 
   /** A connection to write anything on. */
-  raw(): TLSSocket {
-    const socket = connect({
-      host: '127.0.0.1',
-      port: this.console.port,
-      rejectUnauthorized: false,
-    });
+  async raw(): Promise<Socket> {
+    const where = { host: '127.0.0.1', port: this.console.port, rejectUnauthorized: false };
+    const socket = this.#isSecure ? connectTls(where) : connect(where);
     socket.on('error', () => undefined);
+    await new Promise((resolve) => {
+      socket.once(this.#isSecure ? 'secureConnect' : 'connect', resolve);
+      socket.once('close', resolve);
+    });
     return socket;
   }
 
@@ -223,7 +227,7 @@ export function cookieOf({ token }: LoggedIn): { readonly cookie: string } {
 }
 
 /** All that comes on a raw connection until it ends. */
-export function allOf(socket: TLSSocket): Promise<string> {
+export function allOf(socket: Socket): Promise<string> {
   return new Promise((resolve) => {
     let text = '';
     socket.setEncoding('utf8');

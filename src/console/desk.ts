@@ -15,6 +15,7 @@ import { type ApiRoute, PassOn } from './pass-on.ts';
 import { problem, redirect, SECURITY_HEADERS, send, sendJson } from './replies.ts';
 import { IDLE_MS, type Session, setCookie } from './sessions.ts';
 import { Streams } from './stream.ts';
+import type { ThrottleLimits } from './throttle.ts';
 
 export type DeskOptions = {
   readonly runDirectory: string;
@@ -23,6 +24,8 @@ export type DeskOptions = {
   readonly routes: readonly ApiRoute[];
   readonly statusText: StatusText;
   readonly log: Log;
+  /** How often one login may ask a director. */
+  readonly pace?: ThrottleLimits;
 };
 
 const LOGIN_BODY = 4096;
@@ -54,7 +57,7 @@ export class Desk {
       partner: new Director('partner', options.runDirectory),
     };
     this.streams = new Streams(this.#directors);
-    this.#passOn = new PassOn(options.routes);
+    this.#passOn = new PassOn(options.routes, options.pace);
     this.#own = new Map<string, OwnRoute>([
       ['/', { GET: (visit) => this.#page(visit) }],
       ['/status.txt', { GET: (visit) => this.#statusText(visit) }],

@@ -34,6 +34,8 @@ export type Front = {
   /** This connection has finished its handshake. */
   finished(socket: Socket): void;
   readonly open: () => number;
+  /** Lets nobody in any more, and ends who is. */
+  close(): Promise<void>;
 };
 
 /** `pass`: the connection may come in. */
@@ -42,13 +44,13 @@ export function frontDoor(limits: FrontLimits, pass: (socket: Socket) => void): 
   const unfinished = new Set<string>();
   const pace = new Throttle({ burst: limits.burst, everyMs: limits.everyMs, size: 4096 });
   const refused = { full: 0, crowded: 0, hasty: 0 };
-  let open = 0;
+  const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true }, (socket) => {
     const name = nameOf(socket);
     const key = addressKey(socket.remoteAddress ?? '');
     const count = byAddress.get(key) ?? 0;
     const why =
-      open >= limits.connections || unfinished.size >= limits.unfinished
+      sockets.size >= limits.connections || unfinished.size >= limits.unfinished
         ? 'full'
         : count >= limits.ofOneAddress
           ? 'crowded'
@@ -60,11 +62,11 @@ export function frontDoor(limits: FrontLimits, pass: (socket: Socket) => void): 
       socket.resetAndDestroy();
       return;
     }
-    open++;
+    sockets.add(socket);
     byAddress.set(key, count + 1);
     unfinished.add(name);
     socket.once('close', () => {
-      open--;
+      sockets.delete(socket);
       unfinished.delete(name);
       const left = (byAddress.get(key) ?? 1) - 1;
       if (left === 0) byAddress.delete(key);
@@ -75,7 +77,12 @@ export function frontDoor(limits: FrontLimits, pass: (socket: Socket) => void): 
   const finished = (socket: Socket): void => {
     unfinished.delete(nameOf(socket));
   };
-  return { server, refused, finished, open: () => open };
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      for (const socket of sockets) socket.destroy();
+    });
+  return { server, refused, finished, open: () => sockets.size, close };
 }
 
 /** A TLS socket and the plain one below it have the same. */

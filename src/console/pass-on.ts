@@ -13,7 +13,7 @@ import type { Poll } from './poll.ts';
 import { problem, send } from './replies.ts';
 import { holds, type Rights } from './rights.ts';
 import type { Session } from './sessions.ts';
-import { Throttle } from './throttle.ts';
+import { Throttle, type ThrottleLimits } from './throttle.ts';
 
 /** One row of the director's table: a path may hold `{name}` for one segment. */
 export type ApiRoute = { readonly method: string; readonly path: string; readonly right: Rights };
@@ -36,10 +36,11 @@ const NOT_PASSED = ['/v1/events'];
 
 export class PassOn {
   readonly #routes: readonly ApiRoute[];
-  readonly #pace = new Throttle(PACE);
+  readonly #pace: Throttle;
   #outstanding = 0;
 
-  constructor(routes: readonly ApiRoute[]) {
+  constructor(routes: readonly ApiRoute[], pace: ThrottleLimits = PACE) {
+    this.#pace = new Throttle(pace);
     this.#routes = routes.filter(({ path }) => !NOT_PASSED.includes(path));
   }
 

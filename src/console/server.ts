@@ -94,10 +94,8 @@ export async function serveConsole(options: ConsoleOptions): Promise<Console> {
     close: async () => {
       clearInterval(sweep);
       desk.streams.close();
-      const closed = new Promise((resolve) => front.server.close(resolve));
-      inner.closeAllConnections();
       inner.close();
-      await closed;
+      await front.close();
     },
   };
 }
