@@ -47,7 +47,11 @@ export const CHECKS: readonly Check[] = [
     about: 'nothing else on this machine moves addresses',
     look: others,
   },
-  { name: 'kernel-modules', about: 'IPVS and each scheduler that lvs.cf names', look: modules },
+  {
+    name: 'kernel-modules',
+    about: 'the kernel has IPVS, and its table holds every virtual service',
+    look: modules,
+  },
   { name: 'lease-kept', about: 'the kernel ends the answering of a frozen director', look: lease },
   { name: 'lease-fits', about: 'keepalive, deadtime and lease fit each other', look: arithmetic },
   { name: 'real-time', about: 'heartbeats are sent in a real-time class, in time', look: realTime },
@@ -120,6 +124,16 @@ function modules({ services, read }: Facts, settings: Settings): readonly Said[]
   const hasIpvs = read('/proc/net/ip_vs') !== undefined;
   if (kind === undefined && !hasIpvs) {
     return warning('the kernel has no IPVS loaded', here('modprobe ip_vs'));
+  }
+  const missing = (services?.services ?? []).filter(({ stands }) => !stands);
+  if (missing.length > 0) {
+    return missing.flatMap(({ name, scheduler }) =>
+      broken(
+        `virtual ${name} is not in the kernel's table: scheduler ${scheduler}, or another word of it, was refused`,
+        here(`modprobe ip_vs_${scheduler}`),
+        here('piranha events'),
+      ),
+    );
   }
   return good(kind === undefined ? 'ip_vs is loaded' : `${kind} (${why})`);
 }
