@@ -18,7 +18,7 @@ import { FILE_WISH, isTest, LAWS, type SourceFile } from './law.ts';
 import { splitSource } from './source-text.ts';
 
 const root = join(import.meta.dirname, '..');
-const sources: readonly SourceFile[] = globSync('{src,lab,bench,test}/**/*.ts', { cwd: root })
+const sources: readonly SourceFile[] = globSync('{src,lab,bench,test}/**/*.{ts,tsx}', { cwd: root })
   .sort()
   .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
 

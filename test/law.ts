@@ -143,7 +143,7 @@ function wrongImport(file: SourceFile, specifier: string): string | undefined {
     const isAllowed = isOurs || (isForTests && TEST_PACKAGES.includes(name));
     return isAllowed ? undefined : `package ${specifier} (decide it in docs/decisions first)`;
   }
-  if (!specifier.endsWith('.ts')) return `${specifier} does not end in .ts`;
+  if (!/\.tsx?$/.test(specifier)) return `${specifier} does not end in .ts`;
   const target = normalize(join(dirname(file.path), specifier));
   const from = roomOf(file.path);
   const to = roomOf(target);

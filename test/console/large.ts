@@ -1,6 +1,6 @@
 /**
- * A thousand services of ten real servers on the page: how much work an update makes, and whether the list scrolls. The page is the
- * built one; the stream is the console's own format, made here, because what is measured is the browser's part alone.
+ * A thousand services of ten real servers on the page: how much work an update makes, and whether the list scrolls. The page
+ * is the built one; the stream is the console's own format, made here: what is measured is the browser's part alone.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -1,7 +1,7 @@
 /**
  * An operator's journey through the console, with a real browser, a real pair of directors and real packets: logs in, adds a
- * virtual service, saves with a time to confirm, looks into both kernels; breaks a field; lets a change go unconfirmed; freezes the
- * active and opens the incident; rehearses a half-heal. Every page stands before axe-core.
+ * virtual service, saves with a time to confirm, looks into both kernels; breaks a field; lets a change go unconfirmed; freezes
+ * the active and opens the incident; rehearses a half-heal. Every page stands before axe-core.
  *
  * The steps stand in an order, as a person's would; each begins where the one before it has ended.
  */
@@ -180,7 +180,7 @@ test('a new service with two real servers is saved on both nodes, confirmed, and
     assert.match(pair.config(node), /backup = 198\.51\.100\.12 {3}# the other one/);
   }
   await goTo('Control / Monitoring');
-  await page.getByText(SECOND_VIP).first().waitFor();
+  await page.getByText('2 of 2 up').nth(1).waitFor();
   await picture('two-services');
 });
 

@@ -1,4 +1,4 @@
-/** The incidents of two flight recorders as one list: what lies close together in time is one incident, seen from both sides. Pure. */
+/** The incidents of two flight recorders as one list: what lies close together in time is one, seen from both sides. Pure. */
 import type { Incident } from './documents.ts';
 
 export type IncidentRow = {

@@ -22,7 +22,7 @@ export function Incidents() {
   const trouble = useSignal<string | undefined>(undefined);
   const opened = useSignal<IncidentRow | undefined>(undefined);
   const recorded = happenings.value.filter(
-    ({ kind }) => kind === 'recorded' || kind === 'role',
+    ({ kind }) => kind === 'incident' || kind === 'role',
   ).length;
   const changes = here.value?.changes.length ?? 0;
   // A change of role makes a recording some seconds later; so both are looked at.
@@ -79,7 +79,8 @@ function load(side: 'local' | 'partner') {
 const SHOWN_EVENTS = 30;
 
 function Events() {
-  const events = happenings.value;
+  // What was asked for is told by what came of it; the audit log has every word.
+  const events = happenings.value.filter(({ kind }) => kind !== 'audit');
   if (events.length === 0)
     return <p class="dim">Nothing has happened since this page was opened.</p>;
   return (

@@ -14,8 +14,7 @@ export const settled = signal(0);
 
 /** Events that tell of a change of the configuration, ours or somebody else's. */
 export const configEvents = computed(
-  () =>
-    happenings.value.filter(({ kind }) => kind.startsWith('config') || kind === 'change').length,
+  () => happenings.value.filter(({ kind }) => kind === 'config').length,
 );
 
 export async function lookForPending(): Promise<void> {

@@ -21,8 +21,8 @@ import {
 import { counted, lengthText, rateText } from './words.ts';
 
 const ROW_HEIGHT = 34;
-/** The head, and a line for a scroll bar below. */
-const HEAD_HEIGHT = 46;
+/** With its line. */
+const HEAD_HEIGHT = 30;
 const COLUMNS = 8;
 const SPARK = { width: 90, height: 20, length: SAMPLES };
 

@@ -1,4 +1,4 @@
-/** The one connection that keeps the page true: the console's stream (../stream.ts says its events) into the signals of live.ts. */
+/** The connection that keeps the page true: the console's stream (../stream.ts says its events) into the signals of live.ts. */
 import type { EventDocument, ServiceRow, ServicesDocument, StatusDocument } from './documents.ts';
 import {
   addHappening,
