@@ -92,6 +92,7 @@ export const status = v.strictObject({
   configuration: v.strictObject({ file: v.string(), serialNo: count }),
   timers: v.strictObject({ keepaliveMs: ms, deadtimeMs: ms }),
   dataPlane: v.exactOptional(v.strictObject({ kind: v.string(), why: v.string() })),
+  beside: v.exactOptional(v.array(v.string())),
   partner: v.strictObject({
     state: v.picklist(['none', 'heard', 'silent', 'never-heard']),
     said: v.picklist(['nothing', 'running', 'stopped']),

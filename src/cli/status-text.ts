@@ -12,6 +12,7 @@ export function statusText(status: StatusDocument): string {
     '',
     `ROLE      ${role} since ${ageText(sinceMs)} (${since}), reason ${reason}`,
     `NODE      ${node}, pid ${pid}, ${configuration.file} serial_no ${configuration.serialNo}`,
+    ...(status.beside ?? []).map((text) => `BESIDE    ${text}`),
     ...(dataPlane === undefined ? [] : [`SERVICES  by ${dataPlane.kind} (${dataPlane.why})`]),
     ...(refusal === undefined ? [] : [`REFUSED   ${refusal}`]),
     ...partnerLines(status),

@@ -17,6 +17,8 @@ import {
   Changes,
   nothingWaits,
   type Pending,
+  readRunning,
+  waitingText,
 } from './changes.ts';
 import { PairChanges } from './pair-changes.ts';
 import { type Partner, PartnerOverCourier } from './partner-client.ts';
@@ -110,15 +112,22 @@ export class ChangeDesk {
   }
 
   config(): Result<ConfigDocument, ChangeProblem> {
-    return this.#with((changes) => {
+    return this.#told(() => {
       const { file, configuration } = this.#parts;
-      const { text, digest } = changes.running();
-      const { pending } = changes;
+      const { text, digest } = readRunning(file);
+      const pending = this.#changes.ok ? this.#changes.value.pending : undefined;
       const { serialNo } = configuration.settings;
       const runningDigest = configuration.digest;
       const document = { v: 1, file, text, digest, runningDigest, serialNo } as const;
       return ok({ ...document, ...(pending !== undefined && { pending }) });
     });
+  }
+
+  /** What holds beside the file, in sentences. */
+  beside(): readonly string[] {
+    const pending = this.#changes.ok ? this.#changes.value.pending : undefined;
+    const waits = pending === undefined ? [] : [waitingText(pending, Date.now())];
+    return [...waits, ...this.#parts.overrides()];
   }
 
   /** Every problem of the text, and whether this machine could run by it. */
@@ -139,9 +148,10 @@ export class ChangeDesk {
 
   /** Between a text (absent: the file here) and the file here, or the partner's. */
   async diff(text: string | undefined, against: 'running' | 'partner'): Outcome<DiffDocument> {
-    if (!this.#changes.ok) return this.#changes;
     const { file } = this.#parts;
-    const here = this.#changes.value.running().text;
+    const running = this.#told(() => ok(readRunning(file)));
+    if (!running.ok) return running;
+    const here = running.value.text;
     if (against === 'running') {
       const overrides = this.#parts.overrides();
       return this.#diff({ text: here, name: file }, { text: text ?? here, name: 'new' }, overrides);
@@ -196,9 +206,14 @@ export class ChangeDesk {
   }
 
   #with<T>(work: (changes: Changes) => Result<T, ChangeProblem>): Result<T, ChangeProblem> {
-    if (!this.#changes.ok) return this.#changes;
+    const changes = this.#changes;
+    return changes.ok ? this.#told(() => work(changes.value)) : changes;
+  }
+
+  /** What the file system says becomes a sentence. */
+  #told<T>(work: () => Result<T, ChangeProblem>): Result<T, ChangeProblem> {
     try {
-      return work(this.#changes.value);
+      return work();
     } catch (error) {
       const title = `${this.#parts.file}: ${systemErrorText(error)}`;
       return err({ reason: 'refused', title });

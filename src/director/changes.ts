@@ -127,11 +127,8 @@ export class Changes {
     return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
   }
 
-  /** The file as it stands on the disk. Throws what the file system says. */
   running(): RunningFile {
-    const bytes = Uint8Array.from(readFileSync(this.#parts.file));
-    const text = new TextDecoder().decode(bytes);
-    return { text, digest: digestText(text), bytes };
+    return readRunning(this.#parts.file);
   }
 
   /** Only one at a time: `work` runs, or the caller is told that somebody else is at it. */
@@ -160,12 +157,10 @@ export class Changes {
       return ok({ digest: old.digest, serial, steps: ['nothing to do: this file runs already'] });
     }
     const text = request.isVerbatim ? request.text : this.numbered(request.text, request.atLeast);
-    const checked = this.#parts.configuration.check(text);
-    if (!checked.ok) {
-      return err({ reason: 'refused', title: 'the file is refused', lines: checked.error });
-    }
+    const checked = this.judge(text);
+    if (!checked.ok) return checked;
     const before = this.#versionOf(old, true);
-    const serial = this.#store.nextSerial(checked.value.serialNo);
+    const serial = this.#store.nextSerial(checked.value);
     const { author, reason, isPair, confirmMs } = request;
     const change: Change = { serial, author, reason, before, isPair };
     this.#keep(change, text, 'failed');
@@ -214,6 +209,13 @@ export class Changes {
     if (ifMatch === digest) return undefined;
     const title = `the file is ${digest} now, this change was made from ${ifMatch}: read it again`;
     return { reason: 'stale', title };
+  }
+
+  /** Its `serial_no`, or everything against it on this machine. */
+  judge(text: string): Result<number, ChangeProblem> {
+    const checked = this.#parts.configuration.check(text);
+    if (checked.ok) return ok(checked.value.serialNo);
+    return err({ reason: 'refused', title: 'the file is refused', lines: checked.error });
   }
 
   /** The text with the next `serial_no`, where it has one. */
@@ -312,6 +314,13 @@ export class Changes {
     });
     if (!done.ok) tell([`a change could not be undone: ${done.error.title} (trouble)`]);
   }
+}
+
+/** The file as it stands on the disk. Throws what the file system says. */
+export function readRunning(file: string): RunningFile {
+  const bytes = Uint8Array.from(readFileSync(file));
+  const text = new TextDecoder().decode(bytes);
+  return { text, digest: digestText(text), bytes };
 }
 
 export function nothingWaits(): ChangeProblem {

@@ -481,6 +481,7 @@ export class Director {
       serialNo: settings.serialNo,
       startedAtWallMs: this.#startedAtWallMs,
       plan,
+      beside: this.#desk.beside(),
       ...(plane !== undefined && { dataPlane: { kind: plane.kind, why: plane.why } }),
     };
   }

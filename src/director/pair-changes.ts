@@ -42,6 +42,8 @@ export class PairChanges {
       const old = changes.running();
       const why = changes.refusal(request.ifMatch, old.digest);
       if (why !== undefined) return err(why);
+      const ours = changes.judge(request.text);
+      if (!ours.ok) return ours;
       const there = await this.#look();
       if (!there.ok) return there;
       const text = changes.numbered(request.text, there.value.serialNo + 1);
@@ -207,6 +209,6 @@ function problemsOf({ fields }: PartnerAnswer): readonly string[] {
       text: '',
       ...problem,
     };
-    return severity === 'error' ? [line === 0 ? text : `line ${line}:${column}: ${text}`] : [];
+    return severity === 'error' ? [line === 0 ? text : `${line}:${column}: ${text}`] : [];
   });
 }

@@ -128,6 +128,8 @@ export class TestSegment {
     }
     await Promise.all(this.#daemons.map(({ exit }) => exit));
     for (const host of this.hosts.values()) host.close();
+    // The kernel takes a namespace down when it has time; its cables would be in the way of the next test.
+    for (const name of this.hosts.keys()) spawnSync('ip', ['link', 'del', `p-${name}`]);
     spawnSync('ip', ['link', 'del', 'br0']);
     rmSync(this.directory, { recursive: true, force: true });
   }

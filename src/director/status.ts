@@ -36,6 +36,8 @@ export type StatusDocument = {
   readonly timers: { readonly keepaliveMs: Milliseconds; readonly deadtimeMs: Milliseconds };
   /** What carries the virtual services, and why it was taken. */
   readonly dataPlane?: { readonly kind: string; readonly why: string };
+  /** What holds beside the file, or not for long: overrides, a change that waits for its confirmation. */
+  readonly beside?: readonly string[];
   readonly partner: PartnerStatus;
   /** Lease, rank, the partner's own words. */
   readonly pair?: PairStatus;
@@ -89,6 +91,7 @@ export type StatusFrame = {
   readonly startedAtWallMs: number;
   readonly plan: PulsePlan;
   readonly dataPlane?: StatusDocument['dataPlane'];
+  readonly beside?: readonly string[];
 };
 
 export type Clocks = { readonly now: Instant; readonly wallMs: number };
@@ -134,6 +137,7 @@ export function statusDocument(
     configuration: { file: frame.file, serialNo: frame.serialNo },
     timers: { keepaliveMs: plan.failover.keepaliveMs, deadtimeMs: plan.failover.deadtimeMs },
     ...(frame.dataPlane !== undefined && { dataPlane: frame.dataPlane }),
+    ...(frame.beside !== undefined && frame.beside.length > 0 && { beside: frame.beside }),
     partner,
     ...(rank !== undefined && { pair: pairStatus(plan.failover, verify, rank, lease) }),
     vips,

@@ -1,0 +1,339 @@
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { err, ok, type Result } from '../base/index.ts';
+import { parseSettings } from '../config/index.ts';
+import type { Settings } from '../model/index.ts';
+import { digestText } from '../wire/index.ts';
+import { ChangeDesk } from './change-desk.ts';
+import { recoverChange } from './change-recovery.ts';
+import { ChangeStore, KEPT_VERSIONS } from './change-store.ts';
+import type { ApplyRequest } from './changes.ts';
+import type { Partner, PartnerAnswer, PartnerQuestion } from './partner-client.ts';
+import { pulsePlan } from './plan.ts';
+import { replaceFile } from './replace-file.ts';
+
+const textOf = (weight: number, more = ''): string => `serial_no = 7 # counted
+primary = 198.51.100.11
+backup = 198.51.100.12
+backup_active = 1
+network = direct
+${more}virtual web {
+    active = 1
+    address = 198.51.100.100 eth0:1
+    server a {
+        address = 198.51.100.21
+        active = 1
+        weight = ${weight}
+    }
+}
+`;
+
+/** A configuration in force: the grammar is the real one, the kernel agrees with everything but `weight = 13`. */
+class Running {
+  readonly file: string;
+  settings: Settings;
+  digest: string;
+  reloads = 0;
+
+  constructor(file: string) {
+    this.file = file;
+    ({ settings: this.settings, digest: this.digest } = this.#read());
+  }
+
+  get plan() {
+    return pulsePlan(this.settings, 'primary');
+  }
+
+  check(text: string): Result<Settings, readonly string[]> {
+    const { settings, problems } = parseSettings(text, { file: this.file });
+    return settings === undefined ? err(problems.map(({ message }) => message)) : ok(settings);
+  }
+
+  async reload(): Promise<Result<readonly string[], readonly string[]>> {
+    this.reloads++;
+    ({ settings: this.settings, digest: this.digest } = this.#read());
+    return this.weight === 13 ? err(['the kernel refuses thirteen']) : ok([]);
+  }
+
+  get weight(): number {
+    return this.settings.virtualServices[0]?.realServers[0]?.weight ?? 0;
+  }
+
+  #read() {
+    const text = readFileSync(this.file, 'utf8');
+    const { settings } = parseSettings(text, { file: this.file });
+    if (settings === undefined) throw new Error('a file was put in force that cannot be read');
+    return { settings, digest: digestText(text) };
+  }
+}
+
+/** One node; its partner is another one, asked without a network. */
+class Side {
+  readonly directory = mkdtempSync(join(tmpdir(), 'pirc-'));
+  readonly file = join(this.directory, 'lvs.cf');
+  readonly log: string[] = [];
+  readonly running: Running;
+  readonly partner = new Wire();
+  desk: ChangeDesk;
+
+  constructor(isActive: boolean) {
+    writeFileSync(this.file, textOf(3));
+    this.running = new Running(this.file);
+    this.desk = this.open(isActive);
+  }
+
+  open(isActive: boolean): ChangeDesk {
+    return new ChangeDesk({
+      file: this.file,
+      stateDirectory: join(this.directory, 'state'),
+      runDirectory: this.directory,
+      configuration: this.running,
+      role: () => (isActive ? 'active' : 'standby'),
+      settled: async () => undefined,
+      lack: () => undefined,
+      overrides: () => [],
+      tell: (lines) => this.log.push(...lines),
+      partner: this.partner,
+    });
+  }
+
+  request(text: string, more: Partial<ApplyRequest> = {}): ApplyRequest {
+    const who = { author: 'alice', reason: '4411', isVerbatim: false, isPair: false };
+    return { text, ifMatch: digestText(readFileSync(this.file, 'utf8')), ...who, ...more };
+  }
+
+  close(): void {
+    this.desk.close();
+    rmSync(this.directory, { recursive: true });
+  }
+}
+
+/** The channel, cut before or after the nth question has arrived, and from then on. */
+class Wire implements Partner {
+  to: ChangeDesk | undefined;
+  asked: string[] = [];
+  cutAt = Number.POSITIVE_INFINITY;
+  isAnswerLost = false;
+
+  async ask({ path, body, ifMatch }: PartnerQuestion): Promise<Result<PartnerAnswer, string>> {
+    this.asked.push(path);
+    const isCut = this.asked.length >= this.cutAt;
+    const isFirst = this.asked.length === this.cutAt;
+    if (isCut && !(isFirst && this.isAnswerLost)) return err('cut');
+    const answer = await this.#deliver(path, new Map(Object.entries(body ?? {})), ifMatch ?? '');
+    return isCut ? err('cut') : answer;
+  }
+
+  async #deliver(path: string, body: ReadonlyMap<string, unknown>, ifMatch: string) {
+    const { to } = this;
+    if (to === undefined) return err('nobody');
+    const text = String(body.get('text'));
+    const request = {
+      text,
+      ifMatch,
+      author: String(body.get('author')),
+      reason: '',
+      isVerbatim: true,
+      isPair: true,
+      confirmMs: Number(body.get('confirmMs')),
+    };
+    const ask = {
+      '/v1/config': async () => to.config(),
+      '/v1/config/check': async () => ok(to.check(text)),
+      '/v1/config/apply': () => to.apply(request, false),
+      '/v1/config/confirm': () => to.confirm('the partner', true),
+      '/v1/config/rollback': () => to.undo('the partner', true),
+    }[path];
+    const done = await ask?.();
+    if (done === undefined) return err('nothing there');
+    const fields: object = done.ok ? done.value : done.error;
+    return ok({ code: done.ok ? 200 : 409, fields: new Map(Object.entries(fields)) });
+  }
+}
+
+let active: Side;
+let standby: Side;
+
+beforeEach(() => {
+  [active, standby] = [new Side(true), new Side(false)];
+  active.partner.to = standby.desk;
+  standby.partner.to = active.desk;
+});
+
+afterEach(() => {
+  for (const side of [active, standby]) side.close();
+});
+
+const weights = () => [active.running.weight, standby.running.weight];
+
+async function until(isTrue: () => boolean): Promise<void> {
+  for (const end = performance.now() + 5000; !isTrue(); await sleep(5)) {
+    assert.ok(performance.now() < end, `${isTrue}`);
+  }
+}
+
+describe('one node', () => {
+  test('an unconfirmed change goes back to the old file, byte for byte', async () => {
+    chmodSync(active.file, 0o640);
+    const done = await active.desk.apply(active.request(textOf(2), { confirmMs: 60 }), false);
+    assert.equal(done.ok && done.value.serial, 8);
+    assert.match(
+      readFileSync(active.file, 'utf8'),
+      /^serial_no = 8 # counted\n(?:.*\n)+ +weight = 2$/m,
+    );
+    await until(() => active.running.weight === 3);
+    assert.equal(readFileSync(active.file, 'utf8'), textOf(3));
+    assert.equal(statSync(active.file).mode & 0o777, 0o640);
+    const history = active.desk.history();
+    assert.deepEqual(history.ok && history.value.map(({ serial, state }) => [serial, state]), [
+      [8, 'rolled-back'],
+      [7, 'found'],
+    ]);
+  });
+
+  test('a failed change disarms its own rollback', async () => {
+    const done = await active.desk.apply(active.request(textOf(13), { confirmMs: 30 }), false);
+    assert.deepEqual(!done.ok && done.error.lines, ['the kernel refuses thirteen']);
+    assert.equal(active.running.weight, 3);
+    const { reloads } = active.running;
+    await sleep(60);
+    assert.equal(active.running.reloads, reloads);
+    assert.equal(active.desk.beside().length, 0);
+  });
+
+  test('two at once: one is carried out, the other is told so; a file that runs is nothing to do', async () => {
+    const request = active.request(textOf(2));
+    const [one, two] = await Promise.all([
+      active.desk.apply(request, false),
+      active.desk.apply(request, false),
+    ]);
+    assert.equal(one.ok, true);
+    assert.equal(!two.ok && two.error.reason, 'busy');
+    const late = await active.desk.apply(request, false);
+    assert.equal(!late.ok && late.error.reason, 'stale');
+    const same = active.request(readFileSync(active.file, 'utf8'));
+    const nothing = await active.desk.apply(same, false);
+    assert.match((nothing.ok && nothing.value.steps[0]) || '', /nothing to do/);
+  });
+
+  test('a file without serial_no gets none, and its version a number all the same', async () => {
+    const bare = textOf(2).replace(/serial_no.*\n/, '');
+    const done = await active.desk.apply(active.request(bare), false);
+    assert.equal(done.ok && done.value.serial, 8);
+    assert.equal(readFileSync(active.file, 'utf8'), bare);
+  });
+
+  test('what was interrupted before it was in force goes back at the next start', () => {
+    const stateDirectory = join(active.directory, 'state');
+    const store = new ChangeStore(stateDirectory, active.file);
+    const bytes = new TextEncoder().encode(textOf(3));
+    const version = {
+      at: '',
+      author: 'alice',
+      reason: '',
+      digest: '',
+      state: 'found',
+      size: 0,
+    } as const;
+    store.add({ ...version, serial: 7 }, bytes);
+    const change = { serial: 8, author: 'alice', reason: '', before: 7, isPair: false };
+    store.setState({ kind: 'trying', change });
+    writeFileSync(active.file, 'half a fi');
+    const parts = { configFile: active.file, stateDirectory, isRunnable: () => false };
+    assert.deepEqual(recoverChange(parts, 0), [
+      'version 8 by alice was interrupted before it was in force: back to version 7 (rolled-back)',
+    ]);
+    assert.equal(readFileSync(active.file, 'utf8'), textOf(3));
+    assert.deepEqual(recoverChange(parts, 0), []);
+  });
+
+  test('twenty versions are kept, and the one that a waiting change would go back to', async () => {
+    for (let weight = 20; weight < 43; weight++) {
+      const done = await active.desk.apply(active.request(textOf(weight)), false);
+      assert.equal(done.ok, true);
+    }
+    const history = active.desk.history();
+    assert.equal(history.ok && history.value.length, KEPT_VERSIONS);
+    const store = new ChangeStore(join(active.directory, 'state'), active.file);
+    assert.equal(store.bytes(7), undefined);
+    assert.notEqual(store.bytes(30), undefined);
+  });
+
+  test('a history that cannot be read keeps nobody from looking, and everybody from changing', async () => {
+    const stateDirectory = join(active.directory, 'state');
+    new ChangeStore(stateDirectory, active.file).setState({ kind: 'settled' });
+    writeFileSync(join(stateDirectory, 'history', 'changes.json'), '{');
+    const desk = active.open(true);
+    assert.equal(desk.config().ok, true);
+    const refused = await desk.apply(active.request(textOf(2)), false);
+    assert.match(
+      (!refused.ok && refused.error.title) || '',
+      /history of changes .* cannot be read/,
+    );
+    assert.equal(readFileSync(active.file, 'utf8'), textOf(3));
+  });
+});
+
+describe('both nodes', () => {
+  test('the standby is first, whichever is asked; both keep what is confirmed', async () => {
+    assert.equal((await active.desk.apply(active.request(textOf(2)), true)).ok, true);
+    assert.deepEqual(weights(), [2, 2]);
+    const order = active.partner.asked.map((path) => path.replace('/v1/config', ''));
+    assert.deepEqual(order, ['', '/check', '/apply', '/confirm']);
+    const done = await standby.desk.apply(standby.request(textOf(4)), true);
+    assert.match((done.ok && done.value.steps[0]) || '', /^version 9 is in force$/);
+    assert.deepEqual(weights(), [4, 4]);
+    assert.equal(readFileSync(active.file, 'utf8'), readFileSync(standby.file, 'utf8'));
+  });
+
+  test('what one of them cannot put in force is on neither', async () => {
+    standby.running.reload = async () => err(['no']);
+    const done = await active.desk.apply(active.request(textOf(2), { confirmMs: 60_000 }), true);
+    assert.equal(!done.ok && done.error.reason, 'partner-refused');
+    const other = await standby.desk.apply(standby.request(textOf(2), { confirmMs: 60_000 }), true);
+    assert.equal(other.ok, false);
+    assert.deepEqual(weights(), [3, 3]);
+    assert.equal(readFileSync(standby.file, 'utf8'), textOf(3));
+    assert.deepEqual([active.desk.beside(), standby.desk.beside()], [[], []]);
+  });
+
+  for (const from of ['active', 'standby'] as const) {
+    for (const isAnswerLost of [false, true]) {
+      for (let cutAt = 1; cutAt <= 5; cutAt++) {
+        const when = `${isAnswerLost ? 'behind' : 'before'} question ${cutAt}`;
+        test(`asked of the ${from}, cut ${when}: both are new or both are old in the end`, async () => {
+          const side = from === 'active' ? active : standby;
+          Object.assign(side.partner, { cutAt, isAnswerLost });
+          await side.desk.apply(side.request(textOf(2), { confirmMs: 80 }), true);
+          // The confirmation may be the one that is cut; the channel heals before its time is over.
+          await side.desk.confirm('alice', false);
+          side.partner.cutAt = Number.POSITIVE_INFINITY;
+          await until(() => [active, standby].every(({ desk }) => desk.beside().length === 0));
+          const [a, b] = weights();
+          assert.equal(a, b);
+          assert.equal(readFileSync(active.file, 'utf8'), readFileSync(standby.file, 'utf8'));
+        });
+      }
+    }
+  }
+});
+
+test('a link is followed, and stays a link', () => {
+  const link = join(active.directory, 'link.cf');
+  symlinkSync(active.file, link);
+  replaceFile(link, new TextEncoder().encode('new'));
+  assert.equal(readFileSync(active.file, 'utf8'), 'new');
+  assert.throws(() => replaceFile('/proc/nowhere/lvs.cf', new Uint8Array(1)));
+});
