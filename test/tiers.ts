@@ -5,6 +5,7 @@
 import { existsSync, globSync } from 'node:fs';
 import { flagsOf, INCIDENT_NAMES, type IncidentName, obstacle } from '../lab/index.ts';
 import type { Job } from './jobs.ts';
+import { cleanRootObstacle } from './package/clean-root.ts';
 import { promtoolObstacle } from './promtool/promtool.ts';
 import { umlObstacle } from './uml/boot.ts';
 
@@ -76,6 +77,14 @@ export const TIERS: readonly Tier[] = [
     atOnce: 1,
     missing: () => rootIsMissing() ?? promtoolObstacle(),
     jobs: () => testFiles('test/promtool/suite.ts', 4 * minute),
+  },
+  {
+    name: 'package',
+    about:
+      'the Debian packages: the same bytes twice, installed, upgraded, removed, purged on a clean root',
+    atOnce: 1,
+    missing: cleanRootObstacle,
+    jobs: () => testFiles('test/package/suite.ts', 8 * minute),
   },
   {
     name: 'fuzz',

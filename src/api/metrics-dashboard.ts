@@ -1,6 +1,7 @@
 /**
- * The Grafana dashboard of a pair (contrib/grafana/piranha-pair.json): one panel for each question an operator asks, in the order of asking. Who owns, who is
- * believed, could the partner take over; then heartbeats and lease, the services, the daemon itself.
+ * The Grafana dashboard of a pair (contrib/grafana/piranha-pair.json): one panel for each question an operator asks, in the
+ * order of asking. Who owns, who is believed, could the partner take over; then heartbeats and lease, the services, the
+ * daemon itself.
  *
  *   node src/api/metrics-dashboard.ts
  *
