@@ -10,7 +10,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
@@ -177,6 +177,8 @@ function loadProcess(load: Load, socket: string, seconds: number): Promise<strin
     stdio: ['ignore', 'pipe', 'inherit'],
     ...(isNobody && { uid: NOBODY, gid: NOBODY }),
   });
+  // The demand comes from elsewhere: it must not wait for the processor behind what else this machine does.
+  setPriority(child.pid ?? 0, -10);
   return new Promise((resolve) => {
     let text = '';
     child.stdout?.setEncoding('utf8').on('data', (part: string) => {
