@@ -57,12 +57,15 @@ export function loadAssets(directory: string): Assets {
 /** What the director's table listed when this was built. Throws what the file system says. */
 export function loadRoutes(directory: string): readonly ApiRoute[] {
   return listIn(directory, 'routes').map((row) => {
-    const fields = new Map(Object.entries(Object(row)).map(([name, it]) => [name, String(it)]));
-    const [method = '', path = '', right = ''] = ['method', 'path', 'right'].map((name) =>
-      fields.get(name),
+    const fields = new Map<string, unknown>(Object.entries(Object(row)));
+    const [method, path, right] = ['method', 'path', 'right'].map((name) =>
+      String(fields.get(name)),
     );
-    if (!isRights(right)) throw new Error(`manifest.json has no right for ${method} ${path}`);
-    return { method, path, right };
+    const longestBody = Number(fields.get('longestBody'));
+    if (method === undefined || path === undefined || right === undefined || !isRights(right)) {
+      throw new Error(`manifest.json has no right for ${method} ${path}`);
+    }
+    return { method, path, right, longestBody };
   });
 }
 

@@ -68,6 +68,8 @@ test('nothing built fetches from another origin, and no page has script or style
 test('the table of routes comes along, each with its right', () => {
   const routes = loadRoutes(directory);
   const find = (path: string) => routes.filter((route) => route.path === path);
-  assert.deepEqual(find('/v1/status'), [{ method: 'GET', path: '/v1/status', right: 'look' }]);
+  assert.deepEqual(find('/v1/status'), [
+    { method: 'GET', path: '/v1/status', right: 'look', longestBody: 65_536 },
+  ]);
   assert.ok(routes.length >= 10);
 });

@@ -16,6 +16,7 @@ import { basename, join } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { Metafile, OutputFile } from 'esbuild';
 import { CONSOLE_ROOT, type Manifest } from './manifest.ts';
+import { apiRoute } from './pass-on.ts';
 
 const PAGES = 'src/console/pages';
 const PROCESS = 'src/cli/console-process.ts';
@@ -83,7 +84,7 @@ export async function buildConsole(directory: string): Promise<readonly Budget[]
   const manifest: Manifest = {
     v: 1,
     loginAssets: [...graph.firstOf('login')].sort(),
-    routes: (await routeTable()).map(({ method, path, right }) => ({ method, path, right })),
+    routes: (await routeTable()).map(apiRoute),
   };
   writeFileSync(join(directory, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   return budgets(graph, sizes);

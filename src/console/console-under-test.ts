@@ -13,7 +13,7 @@ import { api, routeTable } from '../api/index.ts';
 import { imagined, type OpenApi, runDirectory } from '../director/index.ts';
 import type { Assets } from './assets.ts';
 import { ownCertificate } from './certificate.ts';
-import type { ApiRoute } from './pass-on.ts';
+import { type ApiRoute, apiRoute } from './pass-on.ts';
 import { hashPassword } from './passwords.ts';
 import type { Rights } from './rights.ts';
 import { type Console, type ConsoleOptions, serveConsole } from './server.ts';
@@ -62,7 +62,7 @@ export class ConsoleBed {
       const there = await this.director();
       symlinkSync(there.courierSocket, join(here.path, 'partner.sock'));
     }
-    this.#routes = (await routeTable()).map(({ method, path, right }) => ({ method, path, right }));
+    this.#routes = (await routeTable()).map(apiRoute);
     const console = await serveConsole({
       listen: { host: '127.0.0.1', port: 0 },
       ...(tls && { tls: await ownCertificate(this.directory) }),

@@ -16,7 +16,18 @@ import type { Session } from './sessions.ts';
 import { Throttle, type ThrottleLimits } from './throttle.ts';
 
 /** One row of the director's table: a path may hold `{name}` for one segment. */
-export type ApiRoute = { readonly method: string; readonly path: string; readonly right: Rights };
+export type ApiRoute = {
+  readonly method: string;
+  readonly path: string;
+  readonly right: Rights;
+  /** In bytes. */
+  readonly longestBody: number;
+};
+
+/** What the console keeps of a row of that table. */
+export function apiRoute({ method, path, right, longestBody }: ApiRoute): ApiRoute {
+  return { method, path, right, longestBody };
+}
 
 export type Found =
   | { readonly kind: 'route'; readonly route: ApiRoute }
@@ -25,8 +36,6 @@ export type Found =
 
 const QUERY = /^[\w.~%=&:+-]{0,2048}$/;
 const LIMIT_MS = { look: 10_000, act: 90_000 } as const;
-const BODY = 65_536;
-const CONFIG_BODY = 1_048_576;
 /** Answers that slow pages have not taken yet. */
 const MOST_OUTSTANDING = 64 * 1024 * 1024;
 /** What one login may ask of a director; a page needs ten when it opens. */
@@ -99,17 +108,24 @@ export class PassOn {
     }
     const poll = query === '' ? to.polls.find((it) => it.path === path) : undefined;
     if (poll !== undefined) this.#answer(response, await poll.fresh());
-    else await this.#ask(request, response, { ...to, method });
+    else
+      await this.#ask(request, response, { ...to, method, longestBody: found.route.longestBody });
   }
 
   async #ask(
     request: IncomingMessage,
     response: ServerResponse,
-    to: { session: Session; director: Director; path: string; query: string; method: string },
+    to: {
+      session: Session;
+      director: Director;
+      path: string;
+      query: string;
+      method: string;
+      longestBody: number;
+    },
   ): Promise<void> {
-    const { session, director, path, query, method } = to;
-    const limit = path.startsWith('/v1/config/') ? CONFIG_BODY : BODY;
-    const body = method === 'GET' ? undefined : await readBody(request, response, limit);
+    const { session, director, path, query, method, longestBody } = to;
+    const body = method === 'GET' ? undefined : await readBody(request, response, longestBody);
     if (body !== undefined && !body.ok) return; // it was told so
     const match = request.headers['if-match'];
     this.#answer(

@@ -14,7 +14,7 @@ export type News = Result<Answer, Silence> & {
 
 const EVERY_MS: Milliseconds = 1000;
 /** Between two questions lies this many times what one took. */
-const REST = 10;
+const REST = 5;
 const LONGEST_MS: Milliseconds = 15_000;
 const LIMIT_MS: Milliseconds = 2500;
 
