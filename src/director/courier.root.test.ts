@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { enterNamespace } from '../ports/index.ts';
+import { type Daemon, until } from './daemon-under-test.ts';
+import { KEY, TestPair } from './pair-under-test.ts';
+
+enterNamespace();
+
+let pair: TestPair;
+
+beforeEach(async () => {
+  pair = new TestPair();
+  await pair.build();
+});
+
+afterEach(() => pair.close());
+
+describe('the courier', () => {
+  test('runs as a user without rights, has forgotten its plan, and ends with its director', async () => {
+    const { first } = await pair.run();
+    const pid = courierOf(first);
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    assert.match(status, /^Uid:\t61183\t61183\t61183\t61183$/m);
+    assert.match(status, /^CapEff:\t0+$/m);
+    assert.match(status, /^CapPrm:\t0+$/m);
+    const argv = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    assert.doesNotMatch(argv, new RegExp(KEY));
+    assert.equal(existsSync(join(pair.segment.runDirectory('primary'), 'courier.plan')), false);
+    assert.equal(statSync(join(pair.segment.runDirectory('primary'), 'courier.sock')).uid, 61183);
+    first.signal('SIGKILL');
+    await first.exit;
+    await until(() => !existsSync(`/proc/${pid}`), 'the courier to end with its director');
+  });
+
+  test('is started again when it ends, and not at all without a key', async () => {
+    const { first } = await pair.run();
+    const pid = courierOf(first);
+    process.kill(pid, 'SIGKILL');
+    await first.says('the courier ended, it is started again');
+    await pair.channel('primary');
+    assert.notEqual(courierOf(first), pid);
+    const without = pair.read('primary').replace(/^heartbeat_key_file.*\n/m, '');
+    assert.equal(pair.apply('primary', without).status, 0);
+    const { status, stderr } = pair.piranha('primary', 'diff', '--partner');
+    assert.equal(status, 2);
+    assert.match(stderr, /no channel to the partner: it needs heartbeat_key_file/);
+    assert.equal(existsSync(join(pair.segment.runDirectory('primary'), 'partner.sock')), false);
+  });
+});
+
+/** The courier of a director: the spawner's child. */
+function courierOf(daemon: Daemon): number {
+  const childrenOf = (pid: number): readonly number[] =>
+    spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' })
+      .stdout.split('\n')
+      .map(Number);
+  const all = childrenOf(daemon.pid).flatMap(childrenOf);
+  const found = all.find(
+    (pid) => pid > 0 && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('courier'),
+  );
+  assert.ok(found !== undefined, 'a courier runs');
+  return found;
+}
