@@ -34,7 +34,10 @@ export const doctorCommand = withOptions('doctor', DOCTOR, async ({ flags, value
     },
   });
   const found = await examine(facts, !flags.has('noProbe'));
-  const findings = only === undefined ? found : found.filter(({ check }) => check === only);
+  // Without a file that can be run no other check has a word: then that is the finding.
+  const isMeant = ({ check, severity }: Finding): boolean =>
+    check === only || (check === CONFIG_CHECK.name && severity === 'broken');
+  const findings = only === undefined ? found : found.filter(isMeant);
   if (flags.has('json')) sayJson({ v: 1, ...subject(facts), findings });
   else if (flags.has('fix')) say(fixText(findings));
   else say(doctorText(facts, findings));
@@ -89,6 +92,7 @@ export function doctorText(facts: Facts, findings: readonly Finding[]): string {
     ...(count('unknown') > 0 ? [`${count('unknown')} unknown`] : []),
   ].join(', ');
   const what = serialNo === undefined ? '' : `, serial_no ${serialNo}, ${network}`;
+  if (findings.length === 0) return `doctor on ${node} (${role})${what}: it has no say here`;
   const passed = [...names].filter((name) => !bad.some(({ check }) => check === name));
   return [
     `doctor on ${node} (${role})${what}: ${counts}`,
