@@ -197,7 +197,7 @@ test('requests that are too long or no JSON are refused, and the daemon lives on
     return stdout;
   };
   assert.equal(post('{'), '400');
-  assert.equal(post(JSON.stringify({ target: 'x'.repeat(70_000) })), '400');
+  assert.equal(post(JSON.stringify({ target: 'x'.repeat(70_000) })), '413');
   assert.equal(post('{"target":"web-1","kind":"explode"}'), '400');
   assert.equal(post('{"target":"web-1","kind":"drain","forMs":-1}'), '400');
   await sleep(50);
