@@ -133,6 +133,17 @@ export const TIERS: readonly Tier[] = [
         argv: [process.execPath, '--disable-warning=ExperimentalWarning', 'test/uml/run.ts'],
         limitMs: 5 * minute,
       },
+      {
+        name: 'test/uml/lease.ts',
+        kind: 'tap',
+        argv: [
+          process.execPath,
+          '--disable-warning=ExperimentalWarning',
+          'test/uml/run.ts',
+          'test/uml/lease.ts',
+        ],
+        limitMs: 5 * minute,
+      },
     ],
   },
   {

@@ -43,7 +43,7 @@ const pair = v.strictObject({
     v.strictObject({
       lengthMs: ms,
       remainingMs: v.exactOptional(v.number()),
-      hooks: v.picklist(['in', 'in+out']),
+      hooks: v.picklist(['in', 'in+out', 'lifetimes']),
       isProtected: v.boolean(),
       restored: count,
     }),

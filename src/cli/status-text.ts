@@ -115,7 +115,8 @@ function leaseText({
 }: NonNullable<Pair['lease']>) {
   const left =
     remainingMs === undefined ? 'not held' : `${Math.round(remainingMs)} ms of ${lengthMs} left`;
-  const form = `kernel gate ${hooks}${isProtected ? ', owner+persist' : ''}`;
+  const gate = `kernel gate ${hooks}${isProtected ? ', owner+persist' : ''}`;
+  const form = hooks === 'lifetimes' ? 'no kernel gate, the addresses end by themselves' : gate;
   const again = restored === 0 ? '' : `; built again ${restored} times`;
   return `lease ${left}; ${form}${again}`;
 }

@@ -21,6 +21,7 @@ import {
 import {
   type DropReason,
   type Effect,
+  type FailoverSettings,
   type FailoverState,
   type Input,
   initialState,
@@ -67,6 +68,8 @@ export type CrankPorts = AnnouncerPorts & {
   readonly pulsebeat: Pulsebeat;
   /** Absent: this kernel keeps no leases. */
   readonly lease?: LeasePort;
+  /** Why the lease could not be kept with other settings: they are refused. */
+  readonly leaseUnfit?: (failover: FailoverSettings) => PortError | undefined;
   /** Absent: the link layer is spoken to, never listened to. */
   readonly watch?: WatchPorts;
 };
@@ -293,6 +296,11 @@ export class Crank {
 
   /** All or nothing: a path that cannot be opened leaves the old settings in force. */
   #reload(plan: PulsePlan): void {
+    const unfit = this.#ports.leaseUnfit?.(plan.failover);
+    if (unfit !== undefined) {
+      this.#ports.post({ kind: 'reloaded', refusal: unfit });
+      return;
+    }
     const opened = this.#sockets.use(plan.failover.paths, plan.heartbeatPort);
     if (!opened.ok) {
       this.#ports.post({ kind: 'reloaded', refusal: opened.error });

@@ -49,7 +49,8 @@ export class LeaseKeeper {
 
   /** To be polled. */
   get fds(): readonly number[] {
-    return this.#isOn ? [this.#port?.eventFd ?? -1] : [];
+    const fd = this.#port?.eventFd ?? -1;
+    return this.#isOn && fd >= 0 ? [fd] : [];
   }
 
   status(): LeaseStatus | undefined {

@@ -7,7 +7,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { isMainThread, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { assert } from '../base/index.ts';
+import { assert, ok } from '../base/index.ts';
 import {
   BootClock,
   LinuxPoller,
@@ -20,6 +20,7 @@ import {
   setThreadName,
   wakerOf,
 } from '../ports/index.ts';
+import { type ChosenLease, chooseLease } from './choose-lease.ts';
 import { Crank } from './crank.ts';
 import { type FromWorker, Pulsebeat, type ToWorker, type WorkerSetup } from './messages.ts';
 import { neighbourMac } from './neighbours.ts';
@@ -63,12 +64,20 @@ function run({ plan, shared, doorbellFd }: WorkerSetup): void {
     post({ kind: 'refused', error: neighbours.error });
     return;
   }
+  const ports = { addresses: addresses.value, clock };
+  const chosen = lease.ok
+    ? ok<ChosenLease>({ lease: lease.value, addresses: addresses.value })
+    : chooseLease(plan.failover, lease.error, ports);
+  if (!chosen.ok) {
+    post({ kind: 'refused', error: chosen.error });
+    return;
+  }
+  const { told, ...leased } = chosen.value;
   const echoIdentifier = randomBytes(2).readUInt16BE();
   const crank = new Crank(plan, {
-    ...(lease.ok && { lease: lease.value }),
+    ...leased,
     clock,
     poller,
-    addresses: addresses.value,
     openHeartbeat: (address, port) => openHeartbeatSocket({ address, port }),
     openPacket: ({ index, name }) => openPacketSocket({ index, name, hears: 'nothing' }),
     neighbourMac,
@@ -96,12 +105,7 @@ function run({ plan, shared, doorbellFd }: WorkerSetup): void {
   });
   const first = waitForWord(poller, doorbellFd, takeMessages);
   if (first.kind === 'begin') {
-    const { extended, paths } = plan.failover;
-    if (!lease.ok && paths.length > 0 && (extended?.leaseMs ?? 0) > 0) {
-      const why = portErrorText(lease.error);
-      const text = `no kernel lease, a frozen director would go on answering: ${why} (no-lease)`;
-      post({ kind: 'trouble', text });
-    }
+    if (told !== undefined) post({ kind: 'trouble', text: told });
     crank.begin(first.isForcedActive);
     while (crank.turn());
   }

@@ -42,7 +42,8 @@ export type PairStatus = {
   readonly lease?: {
     readonly lengthMs: Milliseconds;
     readonly remainingMs?: Milliseconds;
-    readonly hooks: 'in' | 'in+out';
+    /** The gate's; `lifetimes`: there is none, the addresses end by themselves. */
+    readonly hooks: 'in' | 'in+out' | 'lifetimes';
     readonly isProtected: boolean;
     readonly restored: number;
   };
@@ -124,8 +125,13 @@ function leaseStatus({
   return {
     lengthMs,
     ...(remainingMs !== undefined && { remainingMs: Math.round(remainingMs) }),
-    hooks: form.hasEgress ? 'in+out' : 'in',
+    hooks: hooksOf(form),
     isProtected: form.isProtected,
     restored,
   };
+}
+
+function hooksOf({ byLifetimes, hasEgress }: LeaseStatus['form']) {
+  if (byLifetimes === true) return 'lifetimes';
+  return hasEgress ? 'in+out' : 'in';
 }

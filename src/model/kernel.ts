@@ -34,7 +34,8 @@ export type Gateway = { readonly interfaceIndex: number; readonly address: IpAdd
 
 /** One write to the kernel's addresses. */
 export type AddressOperation =
-  | { readonly kind: 'add-address'; readonly row: AddressRow }
+  /** `validSeconds`: the kernel removes it after so long, unless it is written again. */
+  | { readonly kind: 'add-address'; readonly row: AddressRow; readonly validSeconds?: number }
   | { readonly kind: 'delete-address'; readonly row: AddressRow };
 
 /** The world failed: a socket or the kernel said no. Caught in one place and fed back as input. */

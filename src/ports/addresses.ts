@@ -11,7 +11,7 @@
  *
  * Source: rtnetlink(7); net/ipv4/devinet.c, net/ipv6/addrconf.c (errnos).
  */
-import { err, ok, type Result, unreachable } from '../base/index.ts';
+import { err, ipFamily, ok, type Result, unreachable } from '../base/index.ts';
 import type {
   AddressOperation,
   AddressRow,
@@ -131,12 +131,18 @@ class LinuxAddressPort implements AddressPort {
 function encode(operation: AddressOperation): Uint8Array {
   switch (operation.kind) {
     case 'add-address':
-      return encodeAddressAdd(operation.row);
+      return encodeAddressAdd(operation.row, lifetimeOf(operation));
     case 'delete-address':
       return encodeAddressDelete(operation.row);
     default:
       return unreachable(operation);
   }
+}
+
+/** A VIP over IPv6 is never a source, with a lifetime or without (wire/rtnl.ts). */
+function lifetimeOf({ row, validSeconds }: Extract<AddressOperation, { kind: 'add-address' }>) {
+  if (validSeconds === undefined) return undefined;
+  return { validSeconds, preferredSeconds: ipFamily(row.address) === 6 ? 0 : validSeconds };
 }
 
 /** Puts the rows of one dump to the others; an error when the kernel refused it or it makes no sense. */

@@ -6,6 +6,7 @@ export { enterNamespace, ip as runIp } from './enter-namespace.ts';
 export { errnoName, portError } from './errno.ts';
 export { IpvsPort, openIpvs } from './ipvs.ts';
 export { LEASE_TABLE, type LeaseForm, LinuxLease, openLease } from './lease.ts';
+export { LifetimeLease, lifetimeSeconds, MAX_LIFETIME_VIPS } from './lifetime-lease.ts';
 export { type Native, NativeUnavailable, native } from './native.ts';
 export { type NeighbourPort, observeGateways, openNeighbourPort } from './neighbours.ts';
 export {

@@ -49,7 +49,12 @@ import { openNetlinkSocket } from './netlink-socket.ts';
 import type { Clock, NetlinkAnswer, NetlinkSocket } from './types.ts';
 
 /** Which of the gate's forms this kernel takes. */
-export type LeaseForm = { readonly hasEgress: boolean; readonly isProtected: boolean };
+export type LeaseForm = {
+  readonly hasEgress: boolean;
+  readonly isProtected: boolean;
+  /** No gate at all: the addresses end by themselves (lifetime-lease.ts). */
+  readonly byLifetimes?: true;
+};
 
 export const LEASE_TABLE = 'piranha-lease';
 const ENOENT = 2;
