@@ -58,7 +58,7 @@ export const COURIER = { runDirectory: RUN_DIRECTORY, help: HELP } as const sati
 const group = 'Change the configuration';
 const file = { kind: 'file' } as const;
 type Commands = typeof import('./changes.ts');
-const from = (name: keyof Commands) => async () => (await import('./changes.ts'))[name];
+const loaded = (name: keyof Commands) => async () => (await import('./changes.ts'))[name];
 
 export const CHANGE_VERBS: readonly Verb[] = [
   {
@@ -72,7 +72,7 @@ export const CHANGE_VERBS: readonly Verb[] = [
     about:
       'Against the file of the director of this machine. Without FILE and with --partner: the files of the two nodes.',
     exits: '0 no difference, 1 a difference, 2 it could not be found out',
-    load: from('diffCommand'),
+    load: loaded('diffCommand'),
   },
   {
     name: 'apply',
@@ -85,7 +85,7 @@ export const CHANGE_VERBS: readonly Verb[] = [
       'The file is judged whole before anything is touched; - is standard input. With --confirm it goes back by itself, ' +
       'over a crash too, unless piranha confirm is typed in time: also when you have cut yourself off. A file that runs ' +
       'already is nothing to do.',
-    load: from('applyCommand'),
+    load: loaded('applyCommand'),
   },
   {
     name: 'confirm',
@@ -94,7 +94,7 @@ export const CHANGE_VERBS: readonly Verb[] = [
     usage: '[OPTION...]',
     options: PLAIN,
     about: 'Refused when nothing waits: the time was over, or nobody asked for one.',
-    load: from('confirmCommand'),
+    load: loaded('confirmCommand'),
   },
   {
     name: 'rollback',
@@ -104,7 +104,7 @@ export const CHANGE_VERBS: readonly Verb[] = [
     options: ROLLBACK,
     about:
       'With SERIAL the old file becomes a new version, a change like any other. Options but --json are for that.',
-    load: from('rollbackCommand'),
+    load: loaded('rollbackCommand'),
   },
   {
     name: 'history',
@@ -113,7 +113,7 @@ export const CHANGE_VERBS: readonly Verb[] = [
     usage: '[SERIAL] [OPTION...]',
     options: PLAIN,
     about: 'With SERIAL the file of that version is printed.',
-    load: from('historyCommand'),
+    load: loaded('historyCommand'),
   },
   {
     name: 'push',
@@ -123,7 +123,7 @@ export const CHANGE_VERBS: readonly Verb[] = [
     options: PUSH,
     about:
       'The partner judges it, takes it byte for byte, and is asked afterwards what it runs. Needs heartbeat_key_file.',
-    load: from('pushCommand'),
+    load: loaded('pushCommand'),
   },
   {
     name: 'pull',
@@ -132,7 +132,7 @@ export const CHANGE_VERBS: readonly Verb[] = [
     usage: '[OPTION...]',
     options: PULL,
     about: 'A change like any other, byte for byte. Needs heartbeat_key_file.',
-    load: from('pullCommand'),
+    load: loaded('pullCommand'),
   },
 ];
 
