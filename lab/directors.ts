@@ -239,8 +239,9 @@ export class Directors {
   async powerCycle(node: Director): Promise<void> {
     await this.kill(node);
     const tables = ['netdev piranha-lease', 'netdev piranha-lvs', 'inet piranha-lvs'];
-    const forget = tables.map((table) => `add table ${table}; delete table ${table}`).join('; ');
-    await command(inNamespace(node, ['nft', forget])).catch(() => undefined);
+    for (const table of tables) {
+      await command(inNamespace(node, ['nft', `delete table ${table}`])).catch(() => undefined);
+    }
     for (const address of [VIPS[this.setup.family], NAT_ROUTER]) {
       const removal = ['ip', '-n', node, 'addr', 'del', address, 'dev', 'eth0'];
       await command(removal).catch(() => undefined);

@@ -6,7 +6,7 @@
  *   l_SERVICE   the packet is counted and leaves
  *   y_SERVICE   what the partner tells of a connection is remembered, and the frame ends there
  *
- * The partner is told of every new connection, and of one packet in 64 afterwards, by a copy of the client's own packet:
+ * The partner is told of every new connection (TCP: of every SYN), and of one packet in 64 afterwards, by a copy of the client's own packet:
  * its source link-layer address is a token that stands for the server. So after a takeover connections that are held
  * open go on, and no process has a part in it. Such a frame is heard before the lease gate, which a standby keeps shut.
  * Rejected: choosing by a hash of client and port, which needs no telling: it would give up exact turns, and a server
@@ -63,6 +63,8 @@ export function directRules(
     ...flow.before,
     `ether daddr set ${flow.client} map @${flow.connections}`,
     `ether daddr ${macs} update @${flow.connections} { ${flow.client} : ether daddr }`,
+    // A client may use a port again that is still remembered here, and no longer there.
+    ...tell.flatMap((text) => (flow.isTcp ? [`ether daddr ${macs} tcp flags syn ${text}`] : [])),
     ...tell.map((text) => `ether daddr ${macs} numgen random mod ${TELL_AGAIN} 0 ${text}`),
     `ether daddr ${macs} goto l_${name}`,
   ];
