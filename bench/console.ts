@@ -61,10 +61,11 @@ async function main(seconds: number): Promise<void> {
       said += text;
     });
     await until(() => said.includes('serves https'), 'the console to serve');
-    const cookie = await logIn(where);
+    // Two logins: what one asks too often must not be held against the other.
+    const [cookie, attackers] = [await logIn(where), await logIn(where)];
     let isMet = await firstVerdict(cookie);
     for (const load of keysOf(LOADS)) {
-      const scene = { rig, seconds, cookie, pid: console_.pid ?? 0 };
+      const scene = { rig, seconds, cookie, attackers, pid: console_.pid ?? 0 };
       isMet = (await phase(load, scene)) && isMet;
     }
     process.exitCode = isMet ? 0 : 1;
@@ -151,11 +152,16 @@ type Scene = {
   readonly rig: Rig;
   readonly seconds: number;
   readonly cookie: string;
+  /** The attackers' cookie. */
+  readonly attackers: string;
   readonly pid: number;
 };
 
-async function phase(load: Load, { rig, seconds, cookie, pid }: Scene): Promise<boolean> {
-  const attacker = load === 'nothing' ? undefined : loadProcess(load, seconds, cookie);
+async function phase(
+  load: Load,
+  { rig, seconds, cookie, attackers, pid }: Scene,
+): Promise<boolean> {
+  const attacker = load === 'nothing' ? undefined : loadProcess(load, seconds, attackers);
   rig.begin();
   const before = cpuMs(pid);
   let peak = 0;
@@ -202,7 +208,7 @@ async function askHonestly(cookie: string, ms: number) {
   for (const end = performance.now() + ms; performance.now() < end; ) {
     const begun = performance.now();
     const { status } = await ask({ path: '/api/local/v1/status', headers: { cookie }, agent });
-    if (status === 200 || status === 429) times.push(performance.now() - begun);
+    if (status === 200) times.push(performance.now() - begun);
     else failed++;
     await sleep(Math.max(0, begun + 100 - performance.now()));
   }
