@@ -176,7 +176,7 @@ export function driftText(repairs: readonly TableOperation[], plan: Plan): strin
 }
 
 /** One write in words: `web: add server web-a (198.51.100.21:80) weight 3`. */
-export function operationText(operation: TableOperation, plan: Plan): string {
+function operationText(operation: TableOperation, plan: Plan): string {
   const key = 'service' in operation ? operation.service.key : operation.key;
   const service = plan.services.get(serviceKeyText(key));
   const name = service?.name ?? serviceKeyText(key);

@@ -14,7 +14,6 @@ import { IpvsDuties } from './ipvs-duties.ts';
 import { servicesDocument } from './services-document.ts';
 import { driftText, servicesNoteLines, settingsLines } from './services-log.ts';
 import { ServicesMemory } from './services-memory.ts';
-import { previewReload } from './services-preview.ts';
 
 const WEB = `primary = 192.0.2.1
 network = direct
@@ -104,42 +103,6 @@ describe('the log', () => {
       driftText(repairs, plan),
       'someone else changed the virtual-service table: web: add the service to repair it (kernel-drift)',
     );
-  });
-});
-
-describe('the preview of a reload', () => {
-  const preview = (next: string) => {
-    const settings = settingsOf(next);
-    return previewReload(
-      { settings: settingsOf(WEB), plan },
-      { settings, plan: stateOf(next).plan },
-    );
-  };
-
-  test('a weight, in words', () => {
-    assert.deepEqual(preview(WEB.replace('weight = 3', 'weight = 2')), [
-      'web-a: weight 3 -> 2',
-      'no VIP moves',
-    ]);
-  });
-
-  test('nothing, in words', () => {
-    assert.deepEqual(preview(WEB), ['no VIP moves']);
-  });
-
-  test('a VIP that moves, a service that goes and one that comes', () => {
-    assert.deepEqual(preview(WEB.replace('198.51.100.100', '198.51.100.101')), [
-      'web: add the service',
-      'web: add server web-a (198.51.100.21:80) weight 3',
-      'web: add server web-b (198.51.100.22:80) weight 1',
-      'web: delete the service',
-      'raise VIP 198.51.100.101 on eth0; lower VIP 198.51.100.100 on eth0',
-    ]);
-  });
-
-  test('another check', () => {
-    const lines = preview(WEB.replace('scheduler = wrr', 'scheduler = wrr\n  timeout = 3'));
-    assert.deepEqual(lines, ['checks: 2 begin, 2 end', 'no VIP moves']);
   });
 });
 

@@ -23,6 +23,7 @@ import {
 } from '../checks/index.ts';
 import {
   initialServices,
+  meaningOf,
   type Override,
   type ServicesEffect,
   type ServicesInput,
@@ -47,7 +48,6 @@ import {
   settingsLines,
 } from './services-log.ts';
 import type { ServicesMemory } from './services-memory.ts';
-import { previewReload } from './services-preview.ts';
 import { type Refusal, TableKeeper, tableOf } from './table-keeper.ts';
 
 export type ServicesPorts = {
@@ -162,11 +162,8 @@ export class ServicesRunner {
 
   /** What a reload with these settings would change, in words. */
   preview(settings: Settings): readonly string[] {
-    const { plan, settings: current } = this.#state;
-    if (current === undefined) return [];
-    const input = { kind: 'settings', now: this.#ports.clock.now(), settings } as const;
-    const next = stepServices(this.#state, input).state;
-    return previewReload({ settings: current, plan }, { settings, plan: next.plan });
+    const { settings: current } = this.#state;
+    return current === undefined ? [] : meaningOf(current, settings);
   }
 
   setRole(role: Role): void {

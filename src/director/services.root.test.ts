@@ -140,7 +140,7 @@ test('a server nobody knows, a word nobody knows and a bad time are refused with
 test('a dry run says what a reload would change and changes nothing; the reload does it', async () => {
   bed.configure(config([3, 1]));
   const dry = piranha('reload', '--dry-run');
-  assert.deepEqual([dry.status, dry.stdout], [0, 'web-1: weight 1 -> 3\nno VIP moves\n']);
+  assert.deepEqual([dry.status, dry.stdout], [0, 'web/web-1: weight 1 -> 3\nno VIP moves\n']);
   assert.deepEqual(states(), HEALTHY);
   assert.equal(piranha('reload').status, 0);
   await until(() => states()[0] === '3 active healthy', 'the weight');
