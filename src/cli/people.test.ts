@@ -71,7 +71,7 @@ describe('explain', () => {
 });
 
 test('a long answer reaches a slow reader whole', () => {
-  const script = `"${process.execPath}" "${MAIN}" help lab >/dev/null; "${process.execPath}" "${MAIN}" man lvs.cf.5 | (sleep 1; tail -1)`;
+  const script = `"${process.execPath}" "${MAIN}" man lvs.cf.5 | (sleep 1; tail -1)`;
   const { stdout } = spawnSync('sh', ['-c', script], { encoding: 'utf8' });
   assert.equal(stdout, '.Xr pulse 8\n');
 });
