@@ -124,7 +124,9 @@ export class ChangeStore {
     try {
       stored = JSON.parse(readFileSync(path, 'utf8'));
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return empty;
+      const code = error instanceof Error && 'code' in error ? error.code : '';
+      // Where there can be no file there is none; whoever writes there hears why.
+      if (code === 'ENOENT' || code === 'ENOTDIR') return empty;
       throw new Error(`the history of changes ${path} cannot be read: ${String(error)}`);
     }
     if (!isStored(stored)) throw new Error(`the history of changes ${path} is not ours`);
