@@ -6,26 +6,11 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { after, instant, ip } from '../base/index.ts';
 import type { KernelAddresses } from '../model/index.ts';
-import { missingCapabilities } from './capabilities.ts';
 import { pathsDown } from './links.ts';
 import { MainWatch } from './main-watch.ts';
 import { neighbourMac } from './neighbours.ts';
 import { claim, isHeld, leave, readPid, runDirectory } from './run-directory.ts';
 import { measureLateness } from './self-test.ts';
-
-describe('capabilities', () => {
-  test('all of root have none missing', () => {
-    assert.deepEqual(missingCapabilities('Name:\tx\nCapEff:\t000001ffffffffff\n'), []);
-  });
-
-  test('each that is not effective is named', () => {
-    assert.deepEqual(missingCapabilities('CapEff:\t0000000000002000\n'), ['CAP_NET_ADMIN']);
-    assert.deepEqual(missingCapabilities('CapEff:\t0000000000000000\n'), [
-      'CAP_NET_ADMIN',
-      'CAP_NET_RAW',
-    ]);
-  });
-});
 
 describe('monitor_links', () => {
   const paths = [
