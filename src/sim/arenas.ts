@@ -278,11 +278,11 @@ const NAMED_ARENAS: readonly Arena[] = [
     bounds: { delays: 1, isDoubleForbidden: true, horizon: 120 },
   },
   {
-    name: 'cold-cables',
-    about: 'extended dialect: switched on together, one direction or both cut and healed',
+    name: 'cold-split',
+    about: 'extended dialect: switched on together, parted, healed at once, by halves or never',
     segment: { steps: 2, isExtended: true },
     starts: 'together',
-    bounds: { faults: 1, kinds: CABLES, horizon: 120 },
+    bounds: { faults: 1, kinds: ['split'], horizon: 120 },
   },
   {
     name: 'cold-one-way',

@@ -95,7 +95,7 @@ export const MUTANTS: readonly Mutant[] = [
     'ownerless-long',
     'R3: a partner that may not take over is waited for',
   ),
-  mutant('answer-claim', 'cold-cables', 'raised-disturbed', 'R6: a rival claim is not answered'),
+  mutant('answer-claim', 'cold-split', 'raised-disturbed', 'R6: a rival claim is not answered'),
   mutant('ask-first', 'claims', 'taken-for-deaf', 'R5: deaf by age, nobody is asked'),
   mutant(
     'drop-old-ask',

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { ARENAS, enter } from './arenas.ts';
 import { drawTrace } from './diagram.ts';
 import { Fingerprints } from './key.ts';
-import { hunt, MUTANTS } from './mutants.ts';
+import { hunt, MUTANTS, untested } from './mutants.ts';
 import { search } from './search.ts';
 import { runSeed } from './seeds.ts';
 import type { TraceRecord } from './trace.ts';
@@ -55,6 +55,31 @@ test('without the second fix the search finds the race and draws it', () => {
     drawn.every((line) => line.length <= 100),
     true,
   );
+});
+
+test('every rule of the core has a mutant, and every mutant an arena', () => {
+  assert.deepEqual(untested(), []);
+  for (const { name, arena: where } of MUTANTS) {
+    assert.ok(
+      ARENAS.some((candidate) => candidate.name === where),
+      `${name}: ${where}`,
+    );
+  }
+});
+
+test('the quick ones among the mutants of the extended dialect fall by the property that is named', () => {
+  for (const name of ['no-lease', 'lease-revived', 'no-proof', 'no-answer-claim', 'no-verify']) {
+    const { result, isAsExpected, mutant: of } = hunt(mutant(name));
+    assert.equal(isAsExpected, true, `${name}: ${result.found?.property} instead of ${of.falls}`);
+  }
+});
+
+test('two faults of any kind: each kind after each, in both dialects', () => {
+  const names = ARENAS.flatMap(({ name, isOneOfMany }) => (isOneOfMany ? [name] : []));
+  assert.equal(new Set(names).size, 11 * 11 + 9 * 9);
+  assert.ok(names.includes('extended:suspend+kill-in-turn'));
+  const { bounds } = enter(arena('legacy:cut+pause'));
+  assert.deepEqual(bounds.order, [['cut'], ['pause']]);
 });
 
 test('a search that is cut short does not claim to be complete', () => {
