@@ -65,7 +65,10 @@ const NAME = 'piranha-courier';
  */
 const NO_ONE_ELSE = { uid: 61_183, gid: 61_183 };
 
-/** The courier's user: its own where the package made one, else a number without a name. Undefined: we are not root and stay who we are. */
+/**
+ * The courier's user: its own where the package made one, else a number without a name. Undefined: we are not root and stay
+ * who we are.
+ */
 export function courierUser(passwd = '/etc/passwd'): CourierPlan['user'] {
   if (process.getuid?.() !== 0) return undefined;
   try {
