@@ -12,6 +12,7 @@ import {
   standbyDirector,
   TestDirector,
   TWO_PATHS,
+  VIP,
 } from './test-director.ts';
 
 test('W1 a heartbeat is exactly four bytes: active says da db ad bd, standby bd da bd ad', () => {
@@ -307,4 +308,24 @@ test('an address that someone removed and the crank put back is announced', () =
   const director = activeDirector();
   director.feed({ kind: 'repaired', now: director.now, vips: director.state.settings.vips });
   assert.equal(director.announced > 0, true);
+});
+
+test('a VIP about which nobody can be asked is announced, and neither asked about nor called unbelieved', () => {
+  const six = ip('fd77::100');
+  const vips = [VIP, six];
+  const verification = { asksWitnesses: true, unasked: [six], refreshMs: 0 };
+  const director = new TestDirector({ vips, verification });
+  const asked = new Set<string>();
+  const unbelieved: string[] = [];
+  for (let turn = 0; turn < 120; turn++) {
+    director.passes(100);
+    for (const effect of director.effects) {
+      if (effect.kind === 'verify') for (const vip of effect.vips) asked.add(vip);
+      if (effect.kind !== 'note' || effect.note.kind !== 'unbelieved') continue;
+      unbelieved.push(...effect.note.vips);
+    }
+  }
+  assert.equal(director.isActive, true);
+  assert.deepEqual([...asked], [VIP]);
+  assert.deepEqual(unbelieved, [VIP]);
 });
