@@ -183,6 +183,7 @@ function segmentConfig(more: readonly string[]): string {
     '    active = 1',
     `    address = ${VIP} eth0:1`,
     '    port = 80',
+    '    scheduler = rr',
     '}',
   ].join('\n')}\n`;
 }
