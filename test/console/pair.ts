@@ -15,6 +15,8 @@ export const VIP = '198.51.100.100';
 export const SECOND_VIP = '198.51.100.101';
 
 const ROOT = '/run/piranha-lab';
+/** On a machine that does other things, too. */
+const UP_MS = 40_000;
 const PROGRAM = './piranha';
 export const PASSWORD = 'correct horse battery staple';
 export const ORIGIN = 'https://127.0.0.1:3636';
@@ -108,6 +110,24 @@ export class PairUnderTest {
     return readFileSync(`${ROOT}/${name}.log`, 'utf8').trimEnd().split('\n').slice(-15).join('\n');
   }
 
+  /** A link that logs in once. */
+  async loginUrl(right: 'look' | 'operate' | 'change'): Promise<string> {
+    const words = [
+      'console',
+      'login-url',
+      '--right',
+      right,
+      '--state-dir',
+      `${ROOT}/console-state`,
+    ];
+    const url = await command([PROGRAM, ...words, '--listen', '127.0.0.1:3636'], '', 30_000);
+    return url.trim();
+  }
+
+  text(node: Node, path: string): Promise<string> {
+    return read(`${ROOT}/${node}/read.sock`, path);
+  }
+
   /** A document of the director's own, over its socket. */
   async ask(node: Node, path: string): Promise<ReadonlyMap<string, unknown>> {
     return new Map(Object.entries(JSON.parse(await read(`${ROOT}/${node}/read.sock`, path))));
@@ -120,15 +140,15 @@ export class PairUnderTest {
   }
 
   async #until(node: Node, isThere: (role: unknown) => boolean): Promise<void> {
-    for (let look = 0; look < 200; look++) {
-      const role = await this.ask(node, '/v1/status').then(
-        (document) => document.get('role'),
-        () => undefined,
+    let last: unknown;
+    for (const end = performance.now() + UP_MS; performance.now() < end; await sleep(100)) {
+      last = await this.ask(node, '/v1/status').then(
+        (document) => document.get('role') ?? document.get('title'),
+        (error: Error) => error.message,
       );
-      if (isThere(role)) return;
-      await sleep(100);
+      if (isThere(last)) return;
     }
-    throw new Error(`${node} does not come up:\n${this.log(node)}`);
+    throw new Error(`${node} does not come up (${last}):\n${this.log(node)}`);
   }
 
   async #setPassword(): Promise<void> {

@@ -10,8 +10,7 @@ if (why !== undefined) {
   process.stdout.write(`TAP version 13\nok 1 - the console in a browser # SKIP ${why}\n`);
   process.stdout.write('# tests 1\n# pass 0\n# fail 0\n# skipped 1\n');
 } else {
-  process.env.NODE_OPTIONS = '--test-reporter=tap'; // suite.ts takes it away again
-  const script = `${import.meta.dirname}/suite.ts`;
+  const script = `${import.meta.dirname}/inside.ts`;
   const cell = openCell({ mode: 'run', options: {}, script }, 'inherit');
   cell.on('close', (status) => {
     process.exitCode = status ?? 1;

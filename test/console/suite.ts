@@ -15,8 +15,6 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { openBrowser } from './browser.ts';
 import { NODES, ORIGIN, PASSWORD, PairUnderTest, SECOND_VIP } from './pair.ts';
 
-delete process.env.NODE_OPTIONS; // it is for this process alone
-
 const root = join(import.meta.dirname, '..', '..');
 const PICTURES = join(root, 'docs', 'pictures');
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -230,6 +228,66 @@ test('a change that nobody confirms rolls itself back on both nodes', async () =
   );
   await page.getByText(/Confirm within/).waitFor({ state: 'detached' });
 });
+
+test('a drained server says so, for how long, and is lifted again', async () => {
+  await goTo('Control / Monitoring');
+  const row = page.locator('tr.server', { hasText: 'r1' }).first();
+  await row.hover();
+  await row.getByRole('button', { name: 'take out web/r1' }).click();
+  assert.deepEqual(await violations(), []);
+  await page.getByRole('button', { name: 'Do it' }).click();
+  await row.getByText(/drained, (29|30) min left/).waitFor();
+  assert.match(await pair.text('da', '/v1/services'), /"kind":"drain"/);
+  await row.hover();
+  await row.getByRole('button', { name: 'lift the override of web/r1' }).click();
+  await row.getByText(/^✓ /).waitFor();
+  await row.getByRole('button', { name: 'test the check of web/r1' }).click();
+  await page.getByText(/web\/r1: the check is up/).waitFor();
+});
+
+test('who may only look sees everything and can press nothing', async () => {
+  const link = await pair.loginUrl('look');
+  const other = await browser.newContext({ ignoreHTTPSErrors: true, viewport: SIZE });
+  const viewer = await other.newPage();
+  await viewer.goto(link);
+  await viewer
+    .locator('.verdict')
+    .getByText(/primary serves/)
+    .waitFor();
+  assert.equal(await viewer.getByRole('button', { name: 'Resign' }).count(), 0);
+  await viewer.goto(`${ORIGIN}/#/virtual`);
+  assert.ok(await viewer.getByLabel('Application port').isDisabled());
+  await viewer.getByText('changing it needs another login').waitFor();
+  await viewer.goto(link);
+  await viewer
+    .getByText(/works once/)
+    .first()
+    .waitFor();
+  await other.close();
+});
+
+test('the pages are walked by keyboard alone', async () => {
+  await page.goto(ORIGIN);
+  await page
+    .locator('.verdict')
+    .getByText(/primary serves/)
+    .waitFor();
+  await page.keyboard.press('Tab');
+  assert.equal(await focused(), 'Skip to the page');
+  for (const name of ['Control / Monitoring', 'Global Settings', 'Redundancy', 'Virtual Servers']) {
+    await page.keyboard.press('Tab');
+    assert.equal(await focused(), name);
+  }
+  await page.keyboard.press('Enter');
+  await page.getByRole('tab', { name: 'Virtual Server' }).focus();
+  await page.keyboard.press('ArrowRight');
+  await page.getByRole('tab', { name: 'Real Server', selected: true }).waitFor();
+  await until('the tab has the focus', async () => (await focused()) === 'Real Server');
+});
+
+function focused(): Promise<string> {
+  return page.evaluate<string>('document.activeElement.textContent');
+}
 
 test('two people who edit at once lose nothing', async () => {
   const second = await context.newPage();

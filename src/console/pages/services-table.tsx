@@ -7,6 +7,7 @@ import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { CheckRun, ServerRow, ServiceRow } from './documents.ts';
 import { ageOfRow, history, isStale, now, SAMPLES, sampled, services, session } from './live.ts';
 import { ask } from './net.ts';
+import { askedAbout, OverrideDialog, override } from './override.tsx';
 import { Card, Pill, say } from './parts.tsx';
 import {
   checkWords,
@@ -69,6 +70,7 @@ export function ServicesTable() {
       }
     >
       <Rows rows={rows} />
+      <OverrideDialog />
       <p class="dim">
         {document === undefined
           ? 'not known yet'
@@ -235,11 +237,6 @@ function Spark({ rowKey }: { rowKey: string }) {
 function ServerActions({ service, server }: { service: ServiceRow; server: ServerRow }) {
   if (session.value?.rights === 'look') return null;
   const target = `${service.name}/${server.name}`;
-  const order = async (kind: 'drain' | 'lift'): Promise<void> => {
-    const answer = await ask('/v1/servers', { body: { target, kind } });
-    if (!answer.ok) say('bad', answer.error.title);
-    else say('good', kind === 'drain' ? `${target} drains on this node.` : `${target}: lifted.`);
-  };
   const test = async (): Promise<void> => {
     const body = { service: service.name, server: server.name };
     const answer = await ask<CheckRun>('/v1/checks/run', { body });
@@ -252,10 +249,13 @@ function ServerActions({ service, server }: { service: ServiceRow; server: Serve
       <button
         type="button"
         disabled={isStale.value}
-        aria-label={`${isOverridden ? 'lift the override of' : 'drain'} ${target}`}
-        onClick={() => void order(isOverridden ? 'lift' : 'drain')}
+        aria-label={`${isOverridden ? 'lift the override of' : 'take out'} ${target}`}
+        onClick={() => {
+          if (isOverridden) void override(target, 'lift');
+          else askedAbout.value = target;
+        }}
       >
-        {isOverridden ? 'lift' : 'drain'}
+        {isOverridden ? 'lift' : 'drain …'}
       </button>
       <button type="button" aria-label={`test the check of ${target}`} onClick={() => void test()}>
         test

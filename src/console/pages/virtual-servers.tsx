@@ -10,7 +10,7 @@ import {
 import type { CheckRun } from './documents.ts';
 import { change, draft, isChanged, viewOf } from './draft.ts';
 import { Fields, mayChange } from './editor.tsx';
-import { renameSection, wordsOf } from './form.ts';
+import { renameSection, setField, wordsOf } from './form.ts';
 import {
   MONITORING_SCRIPTS,
   NEW_REAL,
@@ -64,9 +64,30 @@ export function VirtualServers() {
           </table>
         </div>
         {sections.length === 0 && <p class="dim">There is none yet.</p>}
+        {current !== undefined && mayChange() && <ListActions name={current.name} />}
       </Card>
       {current !== undefined && <OneVirtual name={current.name} />}
     </>
+  );
+}
+
+/** As Piranha's (DE)ACTIVATE and DELETE below its list. */
+function ListActions({ name }: { name: string }) {
+  const path: SectionPath = { service: { kind: 'virtual', name } };
+  const active = { key: 'active', label: '', kind: 'switch' } as const;
+  const isActive = viewOf(path).field(active).value === '1';
+  return (
+    <p class="actions below">
+      <button
+        type="button"
+        onClick={() => change(setField(draft.value, path, active, isActive ? '0' : '1'))}
+      >
+        {isActive ? `Deactivate ${name}` : `Activate ${name}`}
+      </button>
+      <button type="button" onClick={() => change(removeSection(draft.value, path))}>
+        Delete {name}
+      </button>
+    </p>
   );
 }
 
@@ -221,13 +242,6 @@ function VirtualPart({ service }: { service: Service }) {
         />
       </div>
       <Fields groups={VIRTUAL_SERVER} path={{ service }} />
-      {mayChange() && (
-        <p class="actions">
-          <button type="button" onClick={() => change(removeSection(draft.value, { service }))}>
-            Delete {service.name}
-          </button>
-        </p>
-      )}
     </>
   );
 }
