@@ -116,8 +116,8 @@ export class NftPlane implements TablePort {
   }
 
   async observe(): Promise<Result<readonly ObservedService[], PortError>> {
-    const { netfilter, clock } = this.#ports;
-    this.#ports.where.look();
+    const { netfilter, clock, where } = this.#ports;
+    where.look();
     const standing = fingerprintOf(netfilter);
     if (!standing.ok) return standing;
     const { table, fingerprint, digest } = this.#kept;

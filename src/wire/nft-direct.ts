@@ -6,9 +6,10 @@
  *   l_SERVICE   the packet is counted and leaves
  *   y_SERVICE   what the partner tells of a connection is remembered, and the frame ends there
  *
- * The partner is told of every new connection (TCP: of every SYN), and of one packet in 64 afterwards, by a copy of the client's own packet:
- * its source link-layer address is a token that stands for the server. So after a takeover connections that are held
- * open go on, and no process has a part in it. Such a frame is heard before the lease gate, which a standby keeps shut.
+ * The partner is told of every new connection (TCP: of every SYN), and of one packet in 64 afterwards, by a copy of the
+ * client's own packet: its source link-layer address is a token that stands for the server. So after a takeover
+ * connections that are held open go on, and no process has a part in it. Such a frame is heard before the lease gate,
+ * which a standby keeps shut.
  * Rejected: choosing by a hash of client and port, which needs no telling: it would give up exact turns, and a server
  * that came or went would move connections at a takeover. Telling by IP options or marks of ours: the packet would
  * not be the client's any more.
