@@ -5,8 +5,8 @@
  *
  * A file starts at a checkpoint at least ten seconds and two deadtimes before the first change and ends five seconds after
  * the last one. It is on disk from the first change on, and grows: a director that is killed in the middle of it leaves it
- * `.unfinished`, and the next life gives it its name. Rejected: writing everything all the time. What matters is around a change, and a disk full of heartbeats
- * hides it.
+ * `.unfinished`, and the next life gives it its name. Rejected: writing everything all the time. What matters is around a
+ * change, and a disk full of heartbeats hides it.
  */
 import {
   appendFileSync,

@@ -169,7 +169,11 @@ function flowOf({ service }: ServiceEntry) {
 function tellText(here: readonly Placed[], { mac, device }: ServerPlace): string {
   const tokens = here.map(({ row, place }) => [place.mac, tokenOf(row.address)] as const);
   const back = tokens.map(([server, token]) => [token, server] as const);
-  return `ether saddr set ether daddr map ${mapText(tokens)} ether daddr set ${mac} dup to "${device}" ether daddr set ether saddr map ${mapText(back)}`;
+  return [
+    `ether saddr set ether daddr map ${mapText(tokens)}`,
+    `ether daddr set ${mac} dup to "${device}"`,
+    `ether daddr set ether saddr map ${mapText(back)}`,
+  ].join(' ');
 }
 
 /** Locally administered; two IPv6 servers that end alike are one to the partner. */
