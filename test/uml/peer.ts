@@ -4,13 +4,16 @@
  *   peer.ts serve NAME PORT...     answers every line of a TCP connection with an HTTP reply that carries NAME
  *   peer.ts fetch                  orders on standard input, one a line, one line of JSON each:
  *                                  `get N HOST PORT` new connections one after the other: answers by server;
- *                                  `hold HOST PORT` opens one connection and keeps it, `again` asks over it once more.
+ *                                  `slowest` tells how many ms the slowest of them took;
+ *                                  `hold HOST PORT` opens one connection and keeps it, `again` asks over it once more,
+ *                                  `port` tells its port at this end.
  */
 import { createConnection, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 
 const LIMIT_MS = 3000;
 let held: Socket | undefined;
+let slowestMs = 0;
 
 function serve(name: string, ports: readonly string[]): void {
   const reply = `HTTP/1.0 200 OK\r\n\r\n${name}\n`;
@@ -56,11 +59,18 @@ async function obey([verb, ...words]: readonly string[]): Promise<Record<string,
   };
   if (verb === 'get') {
     const [times, host = '', port] = words;
+    slowestMs = 0;
     for (let left = Number(times); left > 0; left--) {
+      const begunAt = performance.now();
       const socket = createConnection({ host, port: Number(port) });
       count(await ask(socket, 'GET / HTTP/1.0\r\n\r\n'));
       socket.destroy();
+      slowestMs = Math.max(slowestMs, performance.now() - begunAt);
     }
+  } else if (verb === 'port') {
+    counts.port = held?.localPort ?? 0;
+  } else if (verb === 'slowest') {
+    counts.ms = Math.round(slowestMs);
   } else if (verb === 'hold') {
     const [host = '', port] = words;
     held = createConnection({ host, port: Number(port) });

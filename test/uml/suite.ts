@@ -86,6 +86,14 @@ function start(name: Director, ...more: readonly string[]): void {
   daemons.set(name, child);
 }
 
+/** nanny alone, over direct routing; the server is asked for a page on its port 80. */
+function startNanny(server: string, vip: string, port: string): ChildProcess {
+  const words = ['-h', server, '-V', vip, '-p', port, '-r', '80', '-M', 'g', '-t', '1', '-a', '1'];
+  const page = ['-s', 'GET / HTTP/1.0\\r\\n\\r\\n', '-x', 'HTTP'];
+  const program = join(ROOT, 'bin', 'nanny');
+  return spawn('ip', ['netns', 'exec', 'da', program, ...words, ...page], { stdio: 'ignore' });
+}
+
 async function end(name: Director, signal: NodeJS.Signals): Promise<void> {
   const child = daemons.get(name);
   if (child === undefined || child.exitCode !== null) return;
@@ -247,7 +255,12 @@ describe('the director on real IPVS', () => {
     assert.ok(tookMs <= 2000, `${tookMs} ms`);
   });
 
-  test('a sick server goes, and comes back; nobody else is touched', async () => {
+  test('a sick server goes, and comes back, for the director and for a nanny alone; nobody else is touched', async () => {
+    // The service that somebody else made has no other server: nanny writes its row and no other.
+    const own = '-a -t 192.0.2.9:25 -r 198.51.100.22:25 -g -w 1';
+    const hasOwn = () => table('da').includes(own);
+    const nanny = startNanny('198.51.100.22', '192.0.2.9', '25');
+    await until('the row of nanny', hasOwn, 60_000);
     servers[1]?.close();
     await until('r2 out', () => rows('da', 'r 198.51.100.22') === 0);
     assert.deepEqual(await client.ask(`get 6 ${VIP} 80`), { r1: 6 });
@@ -257,8 +270,11 @@ describe('the director on real IPVS', () => {
     );
     servers[1] = new Peer('r2', 'serve', 'r2', '80', '81');
     await servers[1].line();
-    const isWhole = () => rows('da', 'r 198.51.100.22') === 3 && rows('da', 'r [fd77::22]') === 1;
+    const isWhole = () => rows('da', 'r 198.51.100.22') === 4 && rows('da', 'r [fd77::22]') === 1;
     await until('r2 in again, over both families', isWhole);
+    nanny.kill('SIGTERM');
+    await until('the row of nanny to go with it', () => !hasOwn());
+    assert.match(table('da'), /^-A -t 192\.0\.2\.9:25 -s rr$/m);
     assert.match(logs.da, /nanny: \[ active \] making 198\.51\.100\.22:80 available/);
   });
 
@@ -298,8 +314,33 @@ describe('the director on real IPVS', () => {
     assert.deepEqual(await client.ask(`get 20 ${VIP} 80`), { r1: 10, r2: 10 });
   });
 
-  test('a clean stop empties the table of our rows and leaves the others', async () => {
-    await end('da', 'SIGTERM');
-    assert.equal(table('da').trim(), '-A -t 192.0.2.9:25 -s rr');
+  test('a clean stop under load, direct: the standby takes over, and no client waits in vain', async (t) => {
+    use('direct', [{ name: 'web', port: 80 }]);
+    await until('direct', () => rows('da', ' -g ') === 2 && rows('db', ' -g ') === 2);
+    const first = await client.ask(`hold ${VIP} 80`);
+    const { port = 0 } = await client.ask('port');
+    const name = `${port.toString(16).toUpperCase().padStart(4, '0')} C6336464`;
+    // The kernel collects for two seconds what it tells the partner: a younger connection would be unknown there.
+    await until('db to know it', () => sh('db', 'cat /proc/net/ip_vs_conn_sync').includes(name));
+    const working = client.ask(`get 300 ${VIP} 80`);
+    await sleep(500);
+    const startedAt = performance.now();
+    const ended = end('da', 'SIGTERM');
+    await until('the takeover', () => sh('db', 'ip -4 addr').includes(VIP), 10_000);
+    const takeoverMs = Math.round(performance.now() - startedAt);
+    const { r1 = 0, r2 = 0, ECONNRESET: reset = 0, ...others } = await working;
+    assert.deepEqual(others, {}, 'nobody waits in vain and nobody is refused');
+    assert.equal(r1 + r2 + reset, 300);
+    // So may the one that is under way at that moment: the client has one at a time.
+    assert.ok(reset <= 1, `${reset} reset`);
+    const { ms: slowestMs = 0 } = await client.ask('slowest');
+    assert.deepEqual(await client.ask('again'), first, 'the one that was held open goes on');
+    await ended;
+    t.diagnostic(
+      `300 connections, ${reset} reset, the held one kept; takeover ${takeoverMs} ms, slowest answer ${slowestMs} ms`,
+    );
+    // A client that asks at the worst moment asks again after a second (RFC 6298 §2).
+    assert.ok(slowestMs <= takeoverMs + 1000, `${slowestMs} ms, takeover ${takeoverMs} ms`);
+    assert.equal(table('da').trim(), '-A -t 192.0.2.9:25 -s rr', 'ours are gone, others stay');
   });
 });
