@@ -43,9 +43,16 @@ export const TIERS: readonly Tier[] = [
         limitMs: 3 * minute,
       },
       ...testFiles('{src,test,lab,bench,native}/**/*.test.ts', 2 * minute).filter(
-        (job) => !job.name.endsWith('.root.test.ts'),
+        (job) => !job.name.endsWith('.root.test.ts') && !job.name.endsWith('.slow.test.ts'),
       ),
     ],
+  },
+  {
+    name: 'slow',
+    about: 'what needs neither root nor a network, but more time than `npm test` may take',
+    atOnce: 'cores',
+    missing: () => undefined,
+    jobs: () => testFiles('{src,test,lab,bench}/**/*.slow.test.ts', 4 * minute),
   },
   {
     name: 'native',
