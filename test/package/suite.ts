@@ -147,6 +147,11 @@ function startDirector() {
   };
 }
 
+/** A client without a library: there is no curl on a clean root. */
+const ASK = `require("https").get({ host: "127.0.0.1", port: 3636, path: "/login", rejectUnauthorized: false,
+  timeout: 20000 }, (answer) => { let text = ""; answer.on("data", (part) => text += part);
+  answer.on("end", () => console.log(answer.statusCode, text)); })`;
+
 const SERVICE = 'virtual web {\n  active = 1\n  address = 198.51.100.100 eth0:1\n}\n';
 const ACTIVE = `primary = 198.51.100.11\nbackup_active = 0\nkeepalive_ms = 100\ndeadtime_ms = 300\n${SERVICE}`;
 const STANDBY = `primary = 198.51.100.11\nbackup = 198.51.100.12\nbackup_active = 1\ndeadtime = 60\n${SERVICE}`;
@@ -182,6 +187,8 @@ describe('the build', () => {
       if (error !== undefined) return t.skip('systemd-analyze is missing');
       const told = /Overall exposure level for \S+ ([\d.]+)/.exec(stdout)?.[1];
       t.diagnostic(`exposure ${told}`);
+      const page = readFileSync(join(ROOT, 'docs/packages.md'), 'utf8');
+      assert.match(page, new RegExp(`^\\| .${unit}. .*\\| ${told} \\|$`, 'm'));
       assert.ok(told !== undefined && Number(told) <= limit, stdout);
     });
   }
@@ -211,6 +218,21 @@ describe('on a clean root', () => {
     assert.ok(isThere('usr/share/doc/piranha/runbooks/two-owners.md'));
     const help = sh('piranha console --help');
     assert.match(help, /3636/);
+  });
+
+  test('the console starts from its socket as its own user, compiles nothing, and asks who is there', () => {
+    const unit = readFileSync(join(UNITS, 'piranha-console.service'), 'utf8');
+    const command = /^ExecStart=(.*)$/m.exec(unit)?.[1] ?? '';
+    assert.match(command, / --jitless /);
+    const user = '--reuid=piranha-console --regid=piranha-console --groups=piranha';
+    const rights = `${user} --no-new-privs --bounding-set=-all --inh-caps=-all`;
+    sh('ip link set lo up');
+    const page = sh(`
+      systemd-socket-activate -l 3636 setpriv ${rights} ${command} >/console.log 2>&1 &
+      trap 'kill $!' EXIT
+      for attempt in $(seq 100); do ss -ltn | grep -q :3636 && break; sleep 0.1; done
+      /usr/lib/piranha-node/bin/node -e '${ASK}' || cat /console.log`);
+    assert.match(page, /^200 [\s\S]*<title>/);
   });
 
   test('a director with the rights of the unit takes its VIP, with a lease in the kernel', async () => {
