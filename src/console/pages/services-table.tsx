@@ -22,6 +22,7 @@ import {
 import { counted, lengthText, rateText } from './words.ts';
 
 const ROW_HEIGHT = 34;
+const STEP = 8 * ROW_HEIGHT;
 /** With its line. */
 const HEAD_HEIGHT = 30;
 const COLUMNS = 8;
@@ -87,7 +88,11 @@ function Rows({ rows }: { rows: readonly TableRow[] }) {
     const element = box.current;
     if (element === null) return;
     const look = (): void => {
-      view.value = { scrollTop: element.scrollTop, height: element.clientHeight };
+      // In steps of some rows: between two of them a scrolled list has nothing to draw anew.
+      const scrollTop = Math.floor(element.scrollTop / STEP) * STEP;
+      const height = element.clientHeight + STEP;
+      const old = view.peek();
+      if (old.scrollTop !== scrollTop || old.height !== height) view.value = { scrollTop, height };
     };
     const observer = new ResizeObserver(look);
     observer.observe(element);
