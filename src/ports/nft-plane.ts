@@ -62,6 +62,8 @@ type Kept = {
   /** Where its servers were seen last. */
   readonly places: readonly (readonly [IpAddress, ServerPlace])[];
 };
+/** The fingerprint of no rules that ever stood: the next look finds drift. */
+const CHANGED = 'changed';
 const NOTHING: Kept = { digest: '', fingerprint: '', table: [], objects: [], places: [] };
 
 /** Who is told of connections: any of these addresses on this device is the partner's. */
@@ -121,7 +123,7 @@ export class NftPlane implements TablePort {
     const standing = fingerprintOf(netfilter);
     if (!standing.ok) return standing;
     const { table, fingerprint, digest } = this.#kept;
-    this.#stands = standing.value === fingerprint;
+    this.#stands = standing.value.digest === fingerprint;
     if (this.#stands && digestOf(this.#build(table)) !== digest) {
       const refused = await this.#install(table);
       if (refused !== undefined) return err(refused);
@@ -233,7 +235,10 @@ export class NftPlane implements TablePort {
     );
     const places = [...this.#ports.where.places].filter(([address]) => servers.has(address));
     const digest = digestOf(built);
-    this.#kept = { digest, fingerprint: standing.value, table, objects, places };
+    // Somebody was quicker than this look (a flush right behind the write): what is there now is not ours, whatever it is.
+    const isOurs = standing.value.rules === built.rules.length;
+    const fingerprint = isOurs ? standing.value.digest : CHANGED;
+    this.#kept = { digest, fingerprint, table, objects, places };
     this.#stands = true;
     writeFileSync(this.#file('json'), `${JSON.stringify(this.#kept)}\n`, { mode: 0o600 });
     return undefined;

@@ -29,13 +29,15 @@ type Count = { readonly packets: number; readonly bytes: number };
 const NONE: Count = { packets: 0, bytes: 0 };
 type Counts = ReadonlyMap<string, Count>;
 
-/** A digest of all rules of both tables; that of nothing when there are none. */
-export function fingerprintOf(netlink: NetlinkSocket): Result<string, PortError> {
+/** A digest of all rules of both tables, that of nothing when there are none, and how many they are. */
+export function fingerprintOf(
+  netlink: NetlinkSocket,
+): Result<{ readonly digest: string; readonly rules: number }, PortError> {
   const dumped = dump(netlink, dumpRules, 'dump rules');
   if (!dumped.ok) return dumped;
   const hash = createHash('sha256');
   for (const bytes of dumped.value) hash.update(ruleBytes(bytes) ?? '');
-  return ok(hash.digest('hex').slice(0, 32));
+  return ok({ digest: hash.digest('hex').slice(0, 32), rules: dumped.value.length });
 }
 
 /** The counters of all servers, and how fast they grow. */
