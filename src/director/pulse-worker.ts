@@ -45,6 +45,7 @@ function run({ plan, shared, doorbellFd }: WorkerSetup): void {
     }
     return taken;
   };
+  const early: ToWorker[] = [];
   setThreadName('pulse-worker');
   const scheduling = setRealtime(PRIORITY);
   const clock = new BootClock();
@@ -89,7 +90,7 @@ function run({ plan, shared, doorbellFd }: WorkerSetup): void {
       secret: () => randomBytes(16),
     },
     doorbellFd,
-    takeMessages,
+    takeMessages: () => [...early.splice(0), ...takeMessages()],
     post,
     pulsebeat: new Pulsebeat(shared),
   });
@@ -103,10 +104,12 @@ function run({ plan, shared, doorbellFd }: WorkerSetup): void {
     worstLateMs,
     ...(scheduling !== undefined && { schedulingRefusal: portErrorText(scheduling) }),
   });
-  const first = waitForWord(poller, doorbellFd, takeMessages);
-  if (first.kind === 'begin') {
+  const wait = (): void => void poller.wait([doorbellFd], Number.POSITIVE_INFINITY);
+  const begin = wordToBegin(wait, takeMessages, early);
+  if (begin !== undefined) {
     if (told !== undefined) post({ kind: 'trouble', text: told });
-    crank.begin(first.isForcedActive);
+    if (early.length > 0) doorbell.wake();
+    crank.begin(begin.isForcedActive);
     while (crank.turn());
   }
   crank.close();
@@ -114,16 +117,22 @@ function run({ plan, shared, doorbellFd }: WorkerSetup): void {
   neighbours.value.close();
 }
 
-/** The first message decides: begin, or never mind. */
-function waitForWord(
-  poller: LinuxPoller,
-  doorbellFd: number,
+/**
+ * Begin, or never mind. Main listens before it begins, so somebody may ask for the status already: what else is said is
+ * kept in `early`, for the crank.
+ */
+export function wordToBegin(
+  wait: () => void,
   takeMessages: () => readonly ToWorker[],
-): ToWorker {
+  early: ToWorker[],
+): Extract<ToWorker, { kind: 'begin' }> | undefined {
   for (;;) {
-    poller.wait([doorbellFd], Number.POSITIVE_INFINITY);
-    const [first] = takeMessages();
-    if (first !== undefined) return first;
+    wait();
+    const said = takeMessages();
+    const at = said.findIndex(({ kind }) => kind === 'begin' || kind === 'stop');
+    early.push(...said.filter((_, index) => index !== at));
+    const word = said[at];
+    if (word !== undefined) return word.kind === 'begin' ? word : undefined;
   }
 }
 

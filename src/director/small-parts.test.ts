@@ -8,7 +8,9 @@ import { after, instant, ip } from '../base/index.ts';
 import type { KernelAddresses } from '../model/index.ts';
 import { pathsDown } from './links.ts';
 import { MainWatch } from './main-watch.ts';
+import type { ToWorker } from './messages.ts';
 import { neighbourMac } from './neighbours.ts';
+import { wordToBegin } from './pulse-worker.ts';
 import { claim, isHeld, leave, readPid, runDirectory } from './run-directory.ts';
 import { measureLateness } from './self-test.ts';
 
@@ -121,5 +123,33 @@ describe('the run directory', () => {
     } finally {
       rmSync(path, { recursive: true });
     }
+  });
+});
+
+describe("the worker's first word", () => {
+  const GATEWAYS = { kind: 'gateways', gateways: [] } as const;
+  const BEGIN = { kind: 'begin', isForcedActive: true } as const;
+  const heard = (...batches: readonly (readonly ToWorker[])[]) => {
+    const queue = [...batches];
+    const early: ToWorker[] = [];
+    const begin = wordToBegin(
+      () => assert.notEqual(queue.length, 0, 'it waits although it has its word'),
+      () => queue.shift() ?? [],
+      early,
+    );
+    return { begin, early: early.map(({ kind }) => kind) };
+  };
+
+  test('may come after a question for the status: somebody asks while the director starts', () => {
+    assert.deepEqual(heard([{ kind: 'report' }], [BEGIN]), { begin: BEGIN, early: ['report'] });
+  });
+
+  test('what is said beside it is kept, what comes before and what comes after', () => {
+    const { begin, early } = heard([], [GATEWAYS, BEGIN, { kind: 'stop' }]);
+    assert.deepEqual({ begin, early }, { begin: BEGIN, early: ['gateways', 'stop'] });
+  });
+
+  test('stop: never mind', () => {
+    assert.equal(heard([GATEWAYS], [{ kind: 'stop' }, BEGIN]).begin, undefined);
   });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -201,6 +202,24 @@ describe('the command line', () => {
     const { status, stderr } = run(PULSE, ...bed.words);
     assert.equal(status, 1);
     assert.match(stderr, /unknown directive.*nonsense/);
+  });
+
+  test('who asks for the status while it starts is answered sooner or later, and disturbs nothing', async () => {
+    bed.configure(alone());
+    const pulse = bed.pulse();
+    const answers = new Set<string>();
+    const asking = setInterval(() => {
+      const socket = connect(join(bed.runDirectory, 'pulse.sock'));
+      socket.on('error', () => {}); // not there yet
+      socket.on('data', (bytes) => answers.add(String(bytes).slice(9, 12)));
+      socket.end('GET /v1/status HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n');
+    }, 2);
+    try {
+      await until(holdsVip, `the VIP:\n${pulse.log}`);
+      await until(() => answers.has('200'), 'an answer');
+    } finally {
+      clearInterval(asking);
+    }
   });
 
   test('systemd is told when we are ready, alive and stopping', async () => {
