@@ -16,7 +16,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
-import { longestLeaseMs } from '../src/director/index.ts';
+import { longestLeaseMs } from '../src/core/index.ts';
 import { enterNamespace, native, runIp } from '../src/ports/index.ts';
 import type { LeaseFormReport, Restored } from './lease-keeper.ts';
 import { measurePrecision } from './lease-precision.ts';

@@ -8,7 +8,7 @@
  */
 
 import { assert } from '../src/base/index.ts';
-import { longestLeaseMs } from '../src/director/index.ts';
+import { longestLeaseMs } from '../src/core/index.ts';
 import { command } from './command.ts';
 import { Cuts } from './cuts.ts';
 import type { Setup } from './directors.ts';

@@ -6,7 +6,7 @@
  * Sources: kernel Documentation/networking/ip-sysctl.rst and ipvs-sysctl.rst; sched(7); LVS-HOWTO; docs/failover.md.
  */
 import type { IpAddress } from '../base/index.ts';
-import { longestLeaseMs } from '../director/index.ts';
+import { longestLeaseMs } from '../core/index.ts';
 import { floatingAddresses, type Settings } from '../model/index.ts';
 import { type Facts, listedServers, placeOf } from './doctor-facts.ts';
 import type { Cure, Finding } from './finding.ts';

@@ -39,7 +39,7 @@ export {
 export type { MetricFacts } from './metric-facts.ts';
 export { runNanny } from './nanny.ts';
 export { ORDERS, type OrderReport } from './orders.ts';
-export { decideNode, longestLeaseMs } from './plan.ts';
+export { decideNode } from './plan.ts';
 export {
   DEFAULT_RUN_DIRECTORY,
   DEFAULT_STATE_DIRECTORY,

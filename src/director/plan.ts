@@ -8,16 +8,15 @@
  *
  * Source: piranha 0.8.6 behaviour (docs/protocol.md, "which node am I"); lvs.cf(5).
  */
+import { err, type IpAddress, ipFamily, type MacAddress, ok, type Result } from '../base/index.ts';
 import {
-  err,
-  type IpAddress,
-  ipFamily,
-  type MacAddress,
-  type Milliseconds,
-  ok,
-  type Result,
-} from '../base/index.ts';
-import type { ExtendedSettings, FailoverSettings, Path } from '../core/index.ts';
+  type ExtendedSettings,
+  type FailoverSettings,
+  longestLeaseMs,
+  type Path,
+  SETTLE_MS,
+  shortestLeaseMs,
+} from '../core/index.ts';
 import {
   floatingAddresses,
   type Gateway,
@@ -179,35 +178,6 @@ function whoIsAsked(segments: readonly Segment[], vips: readonly Vip[]) {
   };
 }
 
-/** Half a claim's time for each way and back on a LAN, with room for a scheduler. */
-const SETTLE_MS: Milliseconds = 20;
-/** Jitter of the renewal, and one jiffy of the slowest kernel (HZ=100). */
-const LEASE_MARGIN_MS: Milliseconds = 20;
-/** A kernel ends a lease early by up to one. */
-const JIFFY_MS: Milliseconds = 10;
-/** Twice 500 ppm, the rate by which two clocks may differ. */
-const CLOCK_RATE = 0.001;
-
-/**
- * The longest lease that is safe: it has ended when the partner, having lost the last heartbeat before our freeze,
- * raises the VIPs. As long as that, because deadtime minus lease is the outage of a freeze.
- */
-export function longestLeaseMs({
-  keepaliveMs,
-  deadtimeMs,
-}: Pick<Settings, 'keepaliveMs' | 'deadtimeMs'>): Milliseconds {
-  const intervalMs = renewalMs({ keepaliveMs, deadtimeMs });
-  return Math.floor(deadtimeMs - intervalMs - LEASE_MARGIN_MS - CLOCK_RATE * deadtimeMs);
-}
-
-/** The interval of the extended dialect, at which a lease is extended. */
-function renewalMs({
-  keepaliveMs,
-  deadtimeMs,
-}: Pick<Settings, 'keepaliveMs' | 'deadtimeMs'>): Milliseconds {
-  return Math.min(keepaliveMs, deadtimeMs / 6);
-}
-
 function leaseTooLong(settings: Settings): string | undefined {
   const { leaseMs, file } = settings;
   const longestMs = longestLeaseMs(settings);
@@ -220,7 +190,7 @@ function leaseTooLong(settings: Settings): string | undefined {
 function leaseTooShort(settings: Settings): string | undefined {
   const { leaseMs, file, keepaliveMs, deadtimeMs, dialect, backupActive, backup } = settings;
   if (dialect !== 'auto' || !backupActive || backup === undefined) return undefined;
-  const shortestMs = Math.ceil(2 * renewalMs(settings)) + JIFFY_MS;
+  const shortestMs = shortestLeaseMs(settings);
   const lease = leaseMs ?? longestLeaseMs(settings);
   if (lease >= shortestMs) return undefined;
   const why = `one late heartbeat would end it; at least ${shortestMs} with these timers`;
