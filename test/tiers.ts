@@ -12,7 +12,10 @@ import { umlObstacle } from './uml/boot.ts';
 export type Tier = {
   readonly name: string;
   readonly about: string;
-  /** How many jobs at a time; `cores`: as many as there are processors. Real packets want the machine alone. */
+  /**
+   * How many jobs at a time; `cores`: as many as there are processors. Root tests and labs mostly wait, each in network
+   * namespaces of its own; what judges a whole machine, or fills one, wants it alone.
+   */
   readonly atOnce: 'cores' | 1;
   /** What is missing for the whole tier, in words; undefined when nothing is. */
   readonly missing: () => string | undefined | Promise<string | undefined>;
@@ -74,7 +77,7 @@ export const TIERS: readonly Tier[] = [
   {
     name: 'root',
     about: 'the real kernel: addresses, packets, daemons in network namespaces',
-    atOnce: 1,
+    atOnce: 'cores',
     missing: rootIsMissing,
     jobs: () => testFiles('{src,test,bench}/**/*.root.test.ts', 5 * minute),
   },
@@ -103,7 +106,7 @@ export const TIERS: readonly Tier[] = [
   {
     name: 'lab',
     about: 'every incident with two real daemons and real packets; a lab leaves nothing behind',
-    atOnce: 1,
+    atOnce: 'cores',
     missing: obstacle,
     jobs: () => [
       ...testFiles('lab/**/*.root.test.ts', 5 * minute),
