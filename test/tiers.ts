@@ -104,12 +104,18 @@ export const TIERS: readonly Tier[] = [
     jobs: () => testFiles('test/fuzz.ts', 6 * minute),
   },
   {
+    name: 'traces',
+    about: 'a lab leaves nothing behind, looked for on the whole machine',
+    atOnce: 1,
+    missing: obstacle,
+    jobs: () => testFiles('lab/**/*.root.test.ts', 5 * minute),
+  },
+  {
     name: 'lab',
-    about: 'every incident with two real daemons and real packets; a lab leaves nothing behind',
+    about: 'every incident with two real daemons and real packets',
     atOnce: 'cores',
     missing: obstacle,
     jobs: () => [
-      ...testFiles('lab/**/*.root.test.ts', 5 * minute),
       ...INCIDENT_NAMES.flatMap(labRuns),
       ...['legacy,auto', 'auto,legacy'].map((pair) => labRun('all', ['--dialect', pair], 1)),
       ...SERVED.map(([name, ...words]) => labRun(name, ['--dialect', 'auto', ...words], 1)),
