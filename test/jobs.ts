@@ -30,6 +30,7 @@ const GRACE_MS = 5_000;
 /** What a program may print before the rest is dropped. */
 const MAX_OUTPUT = 4 << 20;
 const MARK = 'PIRANHA_CHECK';
+const COMPILED = 'node_modules/.cache/piranha-check';
 
 export class JobRunner {
   readonly #root: string;
@@ -109,7 +110,15 @@ export class JobRunner {
       cwd: this.#root,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...environment, NO_COLOR: '1', TMPDIR: place.directory, [MARK]: place.id },
+      env: {
+        ...environment,
+        // Types are stripped once for all programs, not once in each. Daemons of root tests have the launcher's cache.
+        ...(job.kind === 'file' &&
+          !job.name.includes('.root.') && { NODE_COMPILE_CACHE: join(this.#root, COMPILED) }),
+        NO_COLOR: '1',
+        TMPDIR: place.directory,
+        [MARK]: place.id,
+      },
     });
     this.#running.add(child);
     let output = '';
