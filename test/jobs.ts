@@ -53,9 +53,10 @@ export class JobRunner {
     const ended = await this.#spawn(job, { id, directory, tapFile });
     const left = await endMarked(id);
     const tap = job.kind === 'file' ? readOrEmpty(tapFile) : ended.output;
-    rmSync(directory, { recursive: true, force: true });
     rmSync(tapFile, { force: true });
     let tally = judge(job, ended, tap);
+    const stuck = remove(directory);
+    if (stuck !== undefined) tally = add(tally, failure(job.name, `left behind: ${stuck}`));
     if (left.length > 0) tally = add(tally, failure(job.name, `left running: ${left.join(', ')}`));
     return { tally, output: ended.output, ms: performance.now() - startedAt };
   }
@@ -97,7 +98,7 @@ export class JobRunner {
       for (const { pid } of marked(`${process.pid}.${number}`)) killQuietly(pid, 'SIGKILL');
     }
     for (const child of this.#running) killGroup(child, 'SIGKILL');
-    rmSync(this.#directory, { recursive: true, force: true });
+    remove(this.#directory);
   }
 
   #spawn(
@@ -149,6 +150,16 @@ export class JobRunner {
         );
       });
     });
+  }
+}
+
+/** What keeps it from being removed, a file system that is still mounted there, say. */
+function remove(directory: string): string | undefined {
+  try {
+    rmSync(directory, { recursive: true, force: true });
+    return undefined;
+  } catch (error) {
+    return String(error);
   }
 }
 

@@ -6,7 +6,15 @@
  * own. A `systemctl` that only writes down what it is told stands in for systemd, which does not run there.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 const CACHE = join(import.meta.dirname, '../../build/package');
@@ -67,9 +75,24 @@ export class CleanRoot {
     const copied = run('cp', ['-a', '--reflink=auto', BASE, path]);
     if (copied.status !== 0) throw new Error(copied.output);
     this.#holder = spawn('unshare', ['-mn', 'sleep', '600'], { stdio: 'ignore' });
+    this.#waitForNamespaces();
     mkdirSync(join(path, 'run/systemd/system'), { recursive: true });
     const fake = '#!/bin/sh\necho "$*" >>/systemctl.log\n';
     writeFileSync(join(path, 'usr/local/bin/systemctl'), fake, { mode: 0o755 });
+  }
+
+  /** Until it has left ours: whoever entered its namespaces before that would be on this machine itself. */
+  #waitForNamespaces(): void {
+    const of = (pid: string) => {
+      const names = ['mnt', 'net'].map((kind) => readlinkSync(`/proc/${pid}/ns/${kind}`));
+      return new Set(names);
+    };
+    const ours = of('self');
+    const limit = performance.now() + 10_000;
+    while ([...of(`${this.#holder.pid}`)].some((name) => ours.has(name))) {
+      if (performance.now() > limit) throw new Error('unshare has made no namespaces in 10 s');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
   }
 
   /** Runs a command on this machine inside the namespaces. */
