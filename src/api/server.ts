@@ -141,11 +141,21 @@ function listen(door: Door, handle: Handle, tell: DirectorFace['tell']): Promise
       server.off('error', reject);
       chmodSync(door.path, door.mode);
       // Last: what is another's may not be changed by a root without CAP_FOWNER.
-      if (door.owner !== undefined) chownSync(door.path, door.owner, -1);
+      if (door.owner !== undefined) handOver(door.path, door.owner, tell);
       resolve(server);
     });
     process.umask(mask);
   });
+}
+
+/** Root of a user namespace has no such user (EINVAL): the socket stays its own, and a pair without a courier is a pair. */
+function handOver(path: string, owner: number, tell: DirectorFace['tell']): void {
+  try {
+    chownSync(path, owner, -1);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    tell([`no courier can come in here: ${why}`], 'trouble');
+  }
 }
 
 /** How many connections each user holds. */
