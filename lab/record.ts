@@ -84,7 +84,7 @@ const REFRESH_MS = 60_000;
 /** Spaced: an announcement in both forms, and once more where a rival was heard in the meantime; the next a second on. */
 const BURST_FRAMES = 4;
 const BURST_MS = 500;
-/** From the end of the lease to the next question of the observer, and its scheduling. */
+/** From the end of the lease to the next question of the observer; when it was late itself, so much more. */
 const ASKING_MS = 10;
 /** Clients and servers are ordinary programs, and so late at worst; a lost packet would show: it is sent again after 200. */
 const CLIENT_MS = 100;
@@ -137,7 +137,7 @@ export function recordOf(facts: RunFacts): RunRecord {
     isServed: traffic === undefined || isServed(facts, traffic, outageMs),
     isStill: owners.length === 1,
     isUninterrupted: within.every((event) => event[0] !== 'probe' || event[2] !== null),
-    isSilenced: (silentAfterMs ?? 0) <= (facts.leaseMs ?? 0) + ASKING_MS,
+    isSilenced: (silentAfterMs ?? 0) <= (facts.leaseMs ?? 0) + ASKING_MS + worstStall(within),
   });
   const takeoverMs = takeover(events, faultAt, endAt);
   const lastStep = Math.max(faultAt, ...marks.map((mark) => mark.at)) - faultAt;

@@ -211,7 +211,7 @@ function labRuns(name: IncidentName): Job[] {
 /** Fails when a run ends with a wrong router or two owners, or otherwise than its incident demands. */
 function labRun(name: string, flags: readonly string[], repeat: number): Job {
   const words = ['lab', 'run', name, ...flags];
-  const often = ['--repeat', String(repeat), '--jobs', '3', '--for', '5'];
+  const often = ['--repeat', String(repeat), '--jobs', '2', '--for', '5'];
   const argv = ['./piranha', ...words, ...often];
   return { name: words.join(' '), kind: 'exit', argv, limitMs: 5 * minute };
 }
