@@ -12,6 +12,8 @@ root=$1
 want=${2:-runtime}
 modules=$root/node_modules
 stamp=$modules/.installed
+# A package that only development needs is no sign of it: another one may bring it along.
+development=$modules/.development
 
 fail() {
   echo "piranha: $*" >&2
@@ -34,7 +36,7 @@ has_addon() {
 is_ready() {
   [ -r "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] || return 1
   has_addon || return 1
-  [ "$want" = runtime ] || [ -d "$modules/typescript" ]
+  [ "$want" = runtime ] || [ -e "$development" ]
 }
 
 is_ready && exit 0
@@ -51,7 +53,7 @@ is_ready && exit 0 # another one did it while we waited
 
 log=$root/.cache/install.log
 omit=
-[ "$want" = all ] || [ -d "$modules/typescript" ] || omit=--omit=dev
+[ "$want" = all ] || [ -e "$development" ] || omit=--omit=dev
 echo 'piranha: installing what it needs (npm ci) ...' >&2
 rm -f "$stamp"
 quietly='--no-audit --no-fund --no-update-notifier --loglevel=error'
@@ -75,4 +77,5 @@ if ! [ -x "$modules/.bin/node" ]; then
 fi
 has_addon || sh "$root/native/build.sh" || fail 'the C addon could not be built; see above.'
 mkdir -p "$modules/.cache/piranha"
+[ -n "$omit" ] || : >"$development"
 echo "$wanted" >"$stamp"

@@ -88,6 +88,23 @@ test('the first use installs what the program needs, the second nothing', () => 
   assert.match(calls(house)[0] ?? '', /--omit=dev/);
 });
 
+test('the check after the first use brings the development tools, whatever came along before, and they stay', () => {
+  const house = clone();
+  run(house);
+  mkdirSync(join(house.home, 'node_modules/typescript')); // another package's optional peer
+  const install = (): void => {
+    const words = [join(house.home, 'bin/install.sh'), house.home, 'all'];
+    const { status, stderr } = spawnSync('/bin/sh', words, { env: { PATH: house.path } });
+    assert.equal(status, 0, String(stderr));
+  };
+  install();
+  install();
+  appendFileSync(join(house.home, 'package-lock.json'), '\n');
+  run(house);
+  const isWithout = calls(house).map((call) => call.includes('--omit=dev'));
+  assert.deepEqual(isWithout, [true, false, false]);
+});
+
 test('it runs from any directory, through links, under the name of the link, as the same process', async () => {
   const house = clone();
   run(house);
