@@ -44,7 +44,7 @@ const LOADS = {
 type Load = keyof typeof LOADS;
 
 async function main(seconds: number): Promise<void> {
-  const rig = await startRig('conx-');
+  const rig = await startRig('pircon-');
   const state = join(rig.directory, 'console');
   const where = [
     '--listen',

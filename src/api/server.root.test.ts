@@ -13,7 +13,7 @@ import { ROUTES } from './routes.ts';
 enterNamespace();
 
 const NOBODY = 65_534;
-const directory = mkdtempSync(join(tmpdir(), 'apix-'));
+const directory = mkdtempSync(join(tmpdir(), 'pirapi-'));
 const run = join(directory, 'run');
 const PULSE = join(import.meta.dirname, '..', '..', 'bin', 'pulse');
 const CONFIG = `primary = 198.51.100.11

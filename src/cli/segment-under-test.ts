@@ -72,7 +72,7 @@ export class TestHost {
 }
 
 export class CliSegment {
-  readonly directory = mkdtempSync(join(tmpdir(), 'clix-'));
+  readonly directory = mkdtempSync(join(tmpdir(), 'pircli-'));
   readonly configFile = join(this.directory, 'lvs.cf');
   readonly hosts = new Map<string, TestHost>();
 
