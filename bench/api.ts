@@ -1,9 +1,10 @@
 /**
  * What the API may cost a director: `node bench/api.ts [--seconds N]`, as root.
  *
- * A real director, active, whose heartbeats are judged where they arrive (heartbeat-rig.ts). Then, one after the other: nothing; 1,000 requests a second; clients that send a byte now and then; endless bodies;
- * 10,000 streams that nobody reads. Meanwhile an honest client asks for the status ten times a second. Limits: no
- * heartbeat later than 20 ms, resident memory of the director below 150 MiB, and the honest client is answered.
+ * A real director, active, whose heartbeats are judged where they arrive (heartbeat-rig.ts). Then, one after the
+ * other: nothing; 1,000 requests a second; clients that send a byte now and then; endless bodies; 10,000 streams
+ * that nobody reads. Meanwhile an honest client asks for the status ten times a second. Limits: no heartbeat later
+ * than 20 ms, resident memory of the director below 150 MiB, and the honest client is answered.
  */
 import { spawn } from 'node:child_process';
 import { setPriority } from 'node:os';
