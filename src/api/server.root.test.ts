@@ -151,9 +151,9 @@ test('one user takes sixteen places of read.sock and not the others’', async (
     }
     setTimeout(() => { console.log(40 - closed); }, 700);
     setTimeout(() => process.exit(), 3000);`;
-  const crowd = spawn(process.execPath, ['-e', program], {
-    uid: NOBODY,
-    gid: NOBODY,
+  // Not started as nobody: he may not be allowed into the directory that our Node lies in.
+  const drop = `process.setgroups([]); process.setgid(${NOBODY}); process.setuid(${NOBODY});`;
+  const crowd = spawn(process.execPath, ['-e', `${drop}${program}`], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let said = '';
