@@ -1,7 +1,9 @@
 /** Small helpers over Uint8Array. Above the platform line Node's Buffer does not exist (the browser runs these rooms). */
 
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const whole = new Uint8Array(length);
   let offset = 0;
   for (const part of parts) {
     whole.set(part, offset);
@@ -14,9 +16,13 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
+const DIGITS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** `da db ad bd`: two digits a byte, separated by `separator` (a space unless told). */
 export function toHex(bytes: Uint8Array, separator = ' '): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(separator);
+  let text = '';
+  for (const byte of bytes) text += (text === '' ? '' : separator) + DIGITS[byte];
+  return text;
 }
 
 /** Reads hexadecimal digits; everything that is not a digit is skipped, so annotated captures can be pasted. */

@@ -45,6 +45,7 @@ import {
   macFromBytes,
   ok,
   type Result,
+  toHex,
   utf8,
 } from '../base/index.ts';
 import { REASONS, type Reason } from '../model/index.ts';
@@ -191,7 +192,7 @@ function readBody(reader: Reader, { role, flags, reason }: Start): Trailer | und
   const deadtimeMs = reader.u32() / 1000;
   const leaseMs = reader.u32() / 1000;
   const serialNo = reader.u32();
-  const configDigest = hexOf(reader.bytes(8));
+  const configDigest = toHex(reader.bytes(8), '');
   const servicesUp = reader.u16();
   const services = reader.u16();
   const count = reader.u8();
@@ -227,7 +228,7 @@ function readBody(reader: Reader, { role, flags, reason }: Start): Trailer | und
 
 /** First 16 hexadecimal digits of SHA-256 over a text: how a configuration is compared without being sent. */
 export function digestText(text: string): string {
-  return hexOf(sha256(utf8(text)).subarray(0, 8));
+  return toHex(sha256(utf8(text)).subarray(0, 8), '');
 }
 
 function sign(body: Uint8Array, { from, to }: Route, key: Uint8Array): Uint8Array {
@@ -246,12 +247,10 @@ function microseconds(ms: number): number {
   return Math.min(0xffffffff, Math.max(0, Math.round(ms * 1000)));
 }
 
-function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
 function digestBytes(digest: string): Uint8Array {
-  return Uint8Array.from({ length: 8 }, (_, index) =>
-    Number.parseInt(digest.slice(index * 2, index * 2 + 2).padEnd(2, '0'), 16),
+  const digits = digest.padEnd(16, '0');
+  return concatBytes(
+    be32(Number.parseInt(digits.slice(0, 8), 16)),
+    be32(Number.parseInt(digits.slice(8, 16), 16)),
   );
 }
