@@ -49,6 +49,7 @@ const applied = v.strictObject({
   pending: v.exactOptional(pending),
 });
 const done = v.strictObject({ v: version, version: about });
+const undone = v.strictObject({ ...done.entries, steps: v.array(v.string()) });
 
 export const CONFIG_ROUTES: readonly Route[] = [
   jsonRoute({
@@ -188,13 +189,13 @@ export const CONFIG_ROUTES: readonly Route[] = [
       reason: v.exactOptional(words),
       isHalf: flag,
     }),
-    answer: v.union([done, applied]),
+    answer: v.union([undone, applied]),
     handle: async ({ changes }, { body, caller }) => {
       const isPartner = caller.role === 'partner';
       if (isPartner && body.isBoth === true) return err(NOT_FOR_PARTNER);
       if (body.serial === undefined) {
-        const undone = await changes.undo(caller.who, isPartner);
-        return undone.ok ? document({ version: undone.value }) : refused(undone.error);
+        const outcome = await changes.undo(caller.who, isPartner);
+        return outcome.ok ? document(outcome.value) : refused(outcome.error);
       }
       const old = changes.version(body.serial);
       if (!old.ok) return refused(old.error);

@@ -17,13 +17,14 @@ import {
   Changes,
   nothingWaits,
   type Pending,
-  readRunning,
+  type Undone,
   waitingText,
 } from './changes.ts';
 import { PairChanges } from './pair-changes.ts';
 import { type Partner, PartnerOverCourier } from './partner-client.ts';
 import type { PulsePlan } from './plan.ts';
 import type { RunningConfiguration } from './running-configuration.ts';
+import { readRunning } from './running-file.ts';
 import { systemErrorText } from './sentences.ts';
 
 export type ConfigDocument = {
@@ -181,7 +182,7 @@ export class ChangeDesk {
     return changes.alone(async () => changes.confirm(by));
   }
 
-  undo(by: string, isHalf: boolean): Outcome<Version> {
+  undo(by: string, isHalf: boolean): Outcome<Undone> {
     if (!this.#changes.ok) return Promise.resolve(this.#changes);
     const changes = this.#changes.value;
     if (changes.pending === undefined) return Promise.resolve(err(nothingWaits()));

@@ -2,9 +2,12 @@
  * The change that was waiting when the last life ended, judged before this one reads its file: what was interrupted,
  * not confirmed in its time, or cannot be started with goes back to the file before it.
  */
+import { existsSync } from 'node:fs';
 import { type ChangeState, stepChange } from '../core/index.ts';
 import { ChangeStore } from './change-store.ts';
 import { replaceFile } from './replace-file.ts';
+import { readRunning } from './running-file.ts';
+import { systemErrorText } from './sentences.ts';
 
 export type RecoveryParts = {
   readonly configFile: string;
@@ -26,13 +29,34 @@ export function recoverChange(parts: RecoveryParts, wallMs: number): readonly st
     if (effect.kind === 'restore') {
       const bytes = store.bytes(effect.change.before);
       if (bytes === undefined) throw new Error(`version ${effect.change.before} is not there`);
+      const kept = keepAside(store, configFile, wallMs);
       replaceFile(configFile, bytes);
-      said.push(restoredText(state, effect.why));
+      said.push(restoredText(state, effect.why), ...kept);
     }
     if (effect.kind === 'mark') store.mark(effect.serial, effect.fate);
   }
   store.setState(step.value.state);
   return said;
+}
+
+/**
+ * What somebody wrote into the file by hand while a change waited is kept in the history before the old file goes over it; the
+ * sentence about it, if it was so. That it cannot be kept is no reason not to go back: who cut himself off waits for that.
+ */
+export function keepAside(store: ChangeStore, file: string, wallMs: number): readonly string[] {
+  try {
+    if (!existsSync(file)) return [];
+    const running = readRunning(file);
+    if (store.versionOf(running) !== undefined) return [];
+    const serial = store.find(running, wallMs);
+    return [
+      `${file} was written by hand meanwhile, kept as version ${serial}: piranha history ${serial}`,
+    ];
+  } catch (error) {
+    return [
+      `${file} was written by hand meanwhile and could not be kept: ${systemErrorText(error)}`,
+    ];
+  }
 }
 
 const WHY = {

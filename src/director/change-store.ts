@@ -12,6 +12,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CHANGE_FATES, type ChangeFate, type ChangeState, SETTLED } from '../core/index.ts';
 import { replaceFile } from './replace-file.ts';
+import type { RunningFile } from './running-file.ts';
 
 export const KEPT_VERSIONS = 20;
 
@@ -72,13 +73,31 @@ export class ChangeStore {
 
   /** The next number: above every one that was given, and at least this. */
   nextSerial(atLeast: number): number {
-    return Math.max(0, atLeast - 1, ...this.#stored.versions.map(({ serial }) => serial)) + 1;
+    const { state, versions } = this.#stored;
+    const waiting = state.kind === 'settled' ? 0 : state.change.serial;
+    return Math.max(waiting, atLeast - 1, ...versions.map(({ serial }) => serial)) + 1;
   }
 
   add(version: Version, bytes: Uint8Array): void {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     replaceFile(this.#path(version.serial), bytes);
     this.#write({ ...this.#stored, versions: [...this.#stored.versions, version] });
+  }
+
+  versionOf({ digest }: Pick<RunningFile, 'digest'>): Version | undefined {
+    return this.versions.find((version) => version.digest === digest);
+  }
+
+  /** The number of this file's version; one that nobody knows was written without us, and is kept as `found`. */
+  find(file: RunningFile, wallMs: number, atLeast = 0): number {
+    const known = this.versionOf(file);
+    if (known !== undefined) return known.serial;
+    const { digest, bytes } = file;
+    const serial = this.nextSerial(atLeast);
+    const at = new Date(wallMs).toISOString();
+    const about = { author: 'unknown', reason: 'stood in the file', state: 'found' } as const;
+    this.add({ serial, at, ...about, digest, size: bytes.length }, bytes);
+    return serial;
   }
 
   mark(serial: number, state: VersionState): void {

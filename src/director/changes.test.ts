@@ -203,6 +203,32 @@ describe('one node', () => {
     ]);
   });
 
+  test('what was written by hand while a change waited is in the history when the old file is back', async () => {
+    await active.desk.apply(active.request(textOf(2), { confirmMs: 60_000 }), false);
+    writeFileSync(active.file, textOf(5));
+    const undone = await active.desk.undo('alice', false);
+    const kept = `${active.file} was written by hand meanwhile, kept as version 9: piranha history 9`;
+    assert.deepEqual(undone.ok && undone.value.steps, [kept]);
+    assert.ok(active.log.includes(kept));
+    assert.equal(readFileSync(active.file, 'utf8'), textOf(3));
+    const version = active.desk.version(9);
+    assert.equal(version.ok && version.value.text, textOf(5));
+    assert.equal(version.ok && version.value.about.state, 'found');
+  });
+
+  test('the same when nobody undoes it but the clock, and the way back does not wait for it', async () => {
+    await active.desk.apply(active.request(textOf(2), { confirmMs: 60 }), false);
+    writeFileSync(active.file, textOf(5));
+    await until(() => active.running.weight === 3);
+    const version = active.desk.version(9);
+    assert.equal(version.ok && version.value.text, textOf(5));
+
+    await active.desk.apply(active.request(textOf(2), { confirmMs: 60 }), false);
+    rmSync(active.file);
+    await until(() => active.running.reloads === 4);
+    assert.equal(readFileSync(active.file, 'utf8'), textOf(3));
+  });
+
   test('a failed change disarms its own rollback', async () => {
     const done = await active.desk.apply(active.request(textOf(13), { confirmMs: 30 }), false);
     assert.deepEqual(!done.ok && done.error.lines, ['the kernel refuses thirteen']);
@@ -254,6 +280,7 @@ describe('one node', () => {
     const parts = { configFile: active.file, stateDirectory, isRunnable: () => false };
     assert.deepEqual(recoverChange(parts, 0), [
       'version 8 by alice was interrupted before it was in force: back to version 7 (rolled-back)',
+      `${active.file} was written by hand meanwhile, kept as version 9: piranha history 9`,
     ]);
     assert.equal(readFileSync(active.file, 'utf8'), textOf(3));
     assert.deepEqual(recoverChange(parts, 0), []);

@@ -6,15 +6,15 @@
  * What waits and what undoes is decided in core/change.ts; this is the hand that does it on one node. Both nodes at
  * once: pair-changes.ts. One thing at a time: a second caller is told `busy` rather than made to wait behind a kernel.
  */
-import { readFileSync } from 'node:fs';
 import { err, type Milliseconds, ok, type Result } from '../base/index.ts';
 import { bumpSerial, formatDocument, parseDocument, setDirective } from '../config/index.ts';
 import { type Change, type ChangeInput, changeWakeAt, stepChange } from '../core/index.ts';
 import { digestText } from '../wire/index.ts';
-import { restoredText } from './change-recovery.ts';
+import { keepAside, restoredText } from './change-recovery.ts';
 import { ChangeStore, type Version, type VersionState } from './change-store.ts';
 import { replaceFile } from './replace-file.ts';
 import type { RunningConfiguration } from './running-configuration.ts';
+import { type RunningFile, readRunning } from './running-file.ts';
 import { systemErrorText } from './sentences.ts';
 
 export type ChangeProblem = {
@@ -54,6 +54,14 @@ export type Applied = {
   readonly pending?: Pending;
 };
 
+/** What was undone. */
+export type Undone = {
+  /** The one that is in force again. */
+  readonly version: Version;
+  /** What else there is to say. */
+  readonly steps: readonly string[];
+};
+
 /** A change that waits. */
 export type Pending = {
   readonly serial: number;
@@ -61,12 +69,6 @@ export type Pending = {
   readonly reason: string;
   readonly untilWallMs: number;
   readonly isBoth: boolean;
-};
-
-export type RunningFile = {
-  readonly text: string;
-  readonly digest: string;
-  readonly bytes: Uint8Array;
 };
 
 export type ChangesParts = {
@@ -152,14 +154,15 @@ export class Changes {
     const old = this.running();
     const why = this.refusal(request.ifMatch, old.digest);
     if (why !== undefined) return err(why);
+    const atLeast = this.#parts.configuration.settings.serialNo;
     if (digestText(request.text) === old.digest) {
-      const serial = this.#versionOf(old, false);
+      const serial = this.#store.versionOf(old)?.serial ?? this.#store.nextSerial(atLeast);
       return ok({ digest: old.digest, serial, steps: ['nothing to do: this file runs already'] });
     }
     const text = request.isVerbatim ? request.text : this.numbered(request.text, request.atLeast);
     const checked = this.judge(text);
     if (!checked.ok) return checked;
-    const before = this.#versionOf(old, true);
+    const before = this.#store.find(old, this.#parts.wallMs(), atLeast);
     const serial = this.#store.nextSerial(checked.value);
     const { author, reason, isPair, confirmMs } = request;
     const change: Change = { serial, author, reason, before, isPair };
@@ -192,12 +195,15 @@ export class Changes {
   }
 
   /** Undoes what waits. Inside `alone`. */
-  async undo(by: string): Outcome<Version> {
+  async undo(by: string): Outcome<Undone> {
     const { state } = this.#store;
-    if (!this.#obey({ kind: 'undo' }) || state.kind === 'settled') return err(nothingWaits());
+    const steps: string[] = [];
+    if (!this.#obey({ kind: 'undo' }, steps) || state.kind === 'settled')
+      return err(nothingWaits());
     this.#parts.tell([`version ${state.change.serial} undone by ${by}`]);
     await this.#parts.configuration.reload();
-    return this.#versionAnswer(state.change.before);
+    const version = this.#versionAnswer(state.change.before);
+    return version.ok ? ok({ version: version.value, steps }) : version;
   }
 
   /** Why a change that was made from the file `ifMatch` cannot be applied now; undefined: it can. */
@@ -241,8 +247,8 @@ export class Changes {
   }
 
   /** The machine takes a step: the state is on the disk before a new file, and after an old one is back. */
-  #obey(input: ChangeInput): boolean {
-    const { file } = this.#parts;
+  #obey(input: ChangeInput, steps: string[] = []): boolean {
+    const { file, tell, wallMs } = this.#parts;
     const old = this.#store.state;
     const step = stepChange(old, input);
     if (!step.ok) return false;
@@ -256,25 +262,13 @@ export class Changes {
         const wanted = effect.kind === 'install' ? serial : before;
         const bytes = this.#store.bytes(wanted);
         if (bytes === undefined) throw new Error(`version ${wanted} is not in the history`);
+        if (effect.kind === 'restore') steps.push(...keepAside(this.#store, file, wallMs()));
         replaceFile(file, bytes);
-        if (effect.kind === 'restore') this.#parts.tell([restoredText(old, effect.why)]);
+        if (effect.kind === 'restore') tell([restoredText(old, effect.why), ...steps]);
       }
     }
     if (restores) this.#store.setState(state);
     return true;
-  }
-
-  /** The version with these bytes; kept as `found` when there is none and `isNeeded`. */
-  #versionOf({ digest, bytes }: RunningFile, isNeeded: boolean): number {
-    const known = this.versions.find((version) => version.digest === digest);
-    if (known !== undefined) return known.serial;
-    const { settings } = this.#parts.configuration;
-    const serial = this.#store.nextSerial(settings.serialNo);
-    if (!isNeeded) return serial;
-    const at = new Date(this.#parts.wallMs()).toISOString();
-    const about = { author: 'unknown', reason: 'stood in the file', state: 'found' } as const;
-    this.#store.add({ serial, at, ...about, digest, size: bytes.length }, bytes);
-    return serial;
   }
 
   #keep({ serial, author, reason }: Change, text: string, state: VersionState): void {
@@ -314,13 +308,6 @@ export class Changes {
     });
     if (!done.ok) tell([`a change could not be undone: ${done.error.title} (trouble)`]);
   }
-}
-
-/** The file as it stands on the disk. Throws what the file system says. */
-export function readRunning(file: string): RunningFile {
-  const bytes = Uint8Array.from(readFileSync(file));
-  const text = new TextDecoder().decode(bytes);
-  return { text, digest: digestText(text), bytes };
 }
 
 export function nothingWaits(): ChangeProblem {

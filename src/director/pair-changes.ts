@@ -12,7 +12,7 @@ import { err, type Milliseconds, ok, type Result } from '../base/index.ts';
 import type { Role } from '../model/index.ts';
 import { digestText } from '../wire/index.ts';
 import type { Version } from './change-store.ts';
-import type { Applied, ApplyRequest, ChangeProblem, Changes } from './changes.ts';
+import type { Applied, ApplyRequest, ChangeProblem, Changes, Undone } from './changes.ts';
 import type { Partner, PartnerAnswer, PartnerQuestion } from './partner-client.ts';
 
 /** Of a change on both that is to be kept at once: enough for both halves and their confirmation. */
@@ -71,7 +71,7 @@ export class PairChanges {
     return this.#parts.changes.alone(() => this.#confirm(by));
   }
 
-  undo(by: string): Outcome<Version> {
+  undo(by: string): Outcome<Undone> {
     return this.#parts.changes.alone(async () => {
       await this.#undoThere(by);
       return this.#parts.changes.undo(by);
