@@ -41,6 +41,7 @@ export const DAEMON_ROUTES: readonly Route[] = [
     path: '/v1/role',
     summary: 'Takeover, resign (for `forMs`), maintenance. Refused when it would leave no owner.',
     right: 'operate',
+    isForPartner: true,
     body: v.strictObject({
       order: v.picklist(ORDERS, `an order is wanted: ${ORDERS.join(', ')}`),
       forMs: v.exactOptional(

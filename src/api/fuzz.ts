@@ -41,7 +41,7 @@ type Operation = {
 const CALLERS: readonly Caller[] = [
   { who: 'uid 65534', from: 'read.sock', right: 'look', role: 'reader' },
   ...RIGHTS.map((right) => ({ who: right, from: 'pulse.sock', right, role: 'person' }) as const),
-  { who: 'the partner', from: 'courier.sock', right: 'change', role: 'partner' },
+  { who: 'the primary', from: 'courier.sock', right: 'change', role: 'partner' },
 ];
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'TRACE', 'get', ''];
 const STRINGS = [
@@ -125,8 +125,8 @@ function isAllowed(
   { role, right }: Caller,
   given: string | undefined,
 ): boolean {
-  if (role === 'partner') return operation.method === 'GET' || operation.isForPartner;
-  if (role === 'reader') return operation.method === 'GET';
+  const isShut = role === 'reader' || (role === 'partner' && !operation.isForPartner);
+  if (isShut && operation.method !== 'GET') return false;
   const ranks: readonly string[] = RIGHTS;
   const asked = ranks.indexOf(given ?? '');
   const held = asked < 0 ? ranks.indexOf(right) : Math.min(asked, ranks.indexOf(right));

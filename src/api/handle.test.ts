@@ -27,7 +27,7 @@ after(() => director.close());
 const ROOT: Caller = { who: 'root', from: 'pulse.sock', right: 'change', role: 'person' };
 const READER: Caller = { who: 'uid 7', from: 'read.sock', right: 'look', role: 'reader' };
 const PARTNER: Caller = {
-  who: 'the partner',
+  who: 'the primary',
   from: 'courier.sock',
   right: 'change',
   role: 'partner',
@@ -271,6 +271,61 @@ describe('rights', () => {
     assert.equal(lastAudit().get('who'), 'alice (by root)');
     const more = request('POST', '/v1/role', { order: 'takeover' }, { 'piranha-right': 'change' });
     assert.equal((await ask(more, READER)).status, 403);
+  });
+});
+
+describe('through the partner', () => {
+  const drain = { target: 'web/b', kind: 'drain' };
+  const alice = { 'piranha-user': 'alice' };
+
+  test('orders and overrides are taken, and written under who gave them there', async () => {
+    assert.equal((await ask(request('POST', '/v1/servers', drain, alice), PARTNER)).status, 200);
+    assert.equal(lastAudit().get('who'), 'alice (through the primary)');
+    assert.equal(lastAudit().get('from'), 'courier.sock');
+    const lift = { target: 'web/b', kind: 'lift' };
+    assert.equal((await ask(request('POST', '/v1/servers', lift), PARTNER)).status, 200);
+    assert.equal(lastAudit().get('who'), 'the primary');
+    director.partnerIs('stopped');
+    for (const order of ['maintenance-on', 'maintenance-off']) {
+      const asked = request('POST', '/v1/role', { order }, alice);
+      assert.equal((await ask(asked, PARTNER)).status, 200, order);
+    }
+  });
+
+  test('who may only look there may only look here', async () => {
+    const state = director.fingerprint();
+    const headers = { ...alice, 'piranha-right': 'look' };
+    for (const [path, body] of [
+      ['/v1/servers', drain],
+      ['/v1/role', { order: 'maintenance-on' }],
+      ['/v1/config/confirm', { isHalf: true }],
+      ['/v1/config/rollback', { isHalf: true }],
+    ] as const) {
+      const { status, fields } = await ask(request('POST', path, body, headers), PARTNER);
+      assert.equal(status, 403, path);
+      assert.match(String(fields.get('title')), /^this needs the right to (operate|change)/);
+    }
+    assert.equal(director.fingerprint(), state);
+  });
+
+  test('who operates there does not change the configuration here', async () => {
+    const headers = { ...alice, 'piranha-right': 'operate' };
+    const apply = request('POST', '/v1/config/apply', { text: '', isHalf: true }, headers);
+    assert.equal((await ask(apply, PARTNER)).status, 403);
+  });
+
+  test('a reload is not for the partner, and it is said what is', async () => {
+    const { status, fields } = await ask(request('POST', '/v1/reload', {}, alice), PARTNER);
+    assert.equal(status, 403);
+    assert.match(String(fields.get('title')), /^through the partner there is looking, orders/);
+  });
+
+  test('a name is cut, and of printable characters', async () => {
+    const name = { 'piranha-user': `a\r\nb${'c'.repeat(200)}` };
+    await ask(request('POST', '/v1/servers', drain, name), PARTNER);
+    const who = String(lastAudit().get('who'));
+    assert.match(who, /^a\?\?bc{60} \(through the primary\)$/);
+    await ask(request('POST', '/v1/servers', { ...drain, kind: 'lift' }));
   });
 });
 

@@ -84,29 +84,39 @@ function finish(route: Route, served: Served): ApiResponse {
 }
 
 /**
- * Who asks for somebody else says so: `piranha-user: alice` is written beside who it is by the kernel's word, and
- * `piranha-right: look` takes rights away, never gives any. The console does this for those who logged in there.
+ * Who asks for somebody else says so: `piranha-user: alice` is written beside who it is by the kernel's word (or by the
+ * proof of the key: the partner), and `piranha-right: look` takes rights away, never gives any. The console does this for
+ * those who logged in there, the command line for whoever gives the partner an order.
  */
 function actingCaller({ headers }: ApiRequest, caller: Caller): Caller {
   const user = headers['piranha-user']?.replace(/[^\x21-\x7e]/g, '?').slice(0, 64);
   const asked = RIGHTS.find((right) => right === headers['piranha-right']);
   const isLess = asked !== undefined && RIGHTS.indexOf(asked) < RIGHTS.indexOf(caller.right);
+  const way = caller.role === 'partner' ? 'through' : 'by';
   return {
     ...caller,
-    ...(user !== undefined && user !== '' && { who: `${user} (by ${caller.who})` }),
+    ...(user !== undefined && user !== '' && { who: `${user} (${way} ${caller.who})` }),
     ...(isLess && { right: asked }),
   };
 }
 
+/** By the door first, then by the right: nobody gains one by going through the partner. */
 function isAllowed(route: Route, { role, right }: Caller): boolean {
-  if (role === 'partner') return route.method === 'GET' || route.isForPartner;
-  if (role === 'reader' && route.method !== 'GET') return false;
+  if (isShut(route, role)) return false;
   return RIGHTS.indexOf(right) >= RIGHTS.indexOf(route.right);
 }
 
+function isShut({ method, isForPartner }: Route, role: Caller['role']): boolean {
+  if (method === 'GET' || role === 'person') return false;
+  return role === 'reader' || !isForPartner;
+}
+
 function whyNot(route: Route, { role, right, from }: Caller): string {
-  if (role === 'partner') return 'the partner may look and do its half of a change, not more';
-  if (role === 'reader') return `${from} is for looking: only GET is possible there`;
+  if (isShut(route, role)) {
+    return role === 'reader'
+      ? `${from} is for looking: only GET is possible there`
+      : 'through the partner there is looking, orders, overrides and half of a change, not more';
+  }
   return `this needs the right to ${route.right}; there is only the right to ${right}`;
 }
 

@@ -18,6 +18,7 @@ import type { Socket } from 'node:net';
 import type { Milliseconds } from '../base/index.ts';
 import { courierUser } from '../courier/index.ts';
 import type { Api, DirectorFace, OpenApi, RunDirectory } from '../director/index.ts';
+import type { Node } from '../model/index.ts';
 import { type Peer, peerOf, userText } from '../ports/index.ts';
 import { exchange, LIMIT_MS } from './exchange.ts';
 import type { Caller, Handle } from './types.ts';
@@ -47,7 +48,8 @@ export const api: Api = {
       }
     };
     try {
-      for (const door of doors(directory)) servers.push(await listen(door, handle, face.tell));
+      for (const door of doors(directory, face.node))
+        servers.push(await listen(door, handle, face.tell));
     } catch (error) {
       close();
       throw error;
@@ -59,8 +61,9 @@ export const api: Api = {
   },
 };
 
-function doors(directory: RunDirectory): readonly Door[] {
+function doors(directory: RunDirectory, node: Node): readonly Door[] {
   const courier = courierUser()?.uid;
+  const partner = node === 'primary' ? 'the backup' : 'the primary';
   return [
     {
       name: 'pulse.sock',
@@ -85,7 +88,7 @@ function doors(directory: RunDirectory): readonly Door[] {
       connections: 16,
       connectionsOfUser: 16,
       ...(courier !== undefined && { owner: courier }),
-      caller: () => ({ who: 'the partner', right: 'change', role: 'partner' }),
+      caller: () => ({ who: partner, right: 'change', role: 'partner' }),
     },
   ];
 }

@@ -34,6 +34,7 @@ export const SERVICE_ROUTES: readonly Route[] = [
     summary:
       'Drain, disable or force up a real server (`server` or `service/server`), or lift what was said before.',
     right: 'operate',
+    isForPartner: true,
     body: v.strictObject({
       target: v.pipe(v.string(KIND), v.minLength(1, KIND), v.maxLength(256)),
       kind: v.picklist(KINDS, KIND),

@@ -5,12 +5,12 @@ export const RIGHTS = ['look', 'operate', 'change'] as const;
 export type Right = (typeof RIGHTS)[number];
 
 export type Caller = {
-  /** For the audit: `root`, `alice (uid 1000)`, `the partner`. */
+  /** For the audit: `root`, `alice (uid 1000)`; of the partner which node it is, `the primary`. */
   readonly who: string;
   /** The socket's name. */
   readonly from: string;
   readonly right: Right;
-  /** `reader`: GET only. `partner`: beside GET what a change on both nodes needs of this one. */
+  /** `reader`: GET only. `partner`: beside GET orders, overrides, and this node's half of a change on both. */
   readonly role: 'person' | 'reader' | 'partner';
 };
 
