@@ -5,10 +5,11 @@
  * The tables are the source (docs/reasons.md, docs/lvs.cf.md, docs/metrics.md, docs/glossary.md), and of an alert its whole
  * runbook. Exit code 1: nothing is known of the word.
  */
+import { tablesOf } from '../base/index.ts';
 import { nearest } from '../config/index.ts';
 import { CHECKS } from './doctor-checks.ts';
 import { SERVER_CHECKS } from './doctor-servers.ts';
-import { optionalDocument, tablesOf } from './documents.ts';
+import { optionalDocument } from './documents.ts';
 import { EXPLAIN } from './options-of-verbs.ts';
 import { misuse, say, sayJson, withOptions } from './verb.ts';
 

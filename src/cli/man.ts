@@ -4,8 +4,8 @@
  *
  * Source: mdoc(7), checked by `mandoc -T lint`.
  */
-
-import { documentText, tablesOf } from './documents.ts';
+import { tablesOf } from '../base/index.ts';
+import { documentText } from './documents.ts';
 import type { OptionSpec, OptionTable } from './options.ts';
 import { MAN } from './options-of-verbs.ts';
 import { GROUPS, misuse, say, type Verb, withOptions } from './verb.ts';
