@@ -13,6 +13,7 @@ import type { StatusDocument } from '../director/index.ts';
 import type { Options } from './options.ts';
 import { CONSOLE } from './options-of-console.ts';
 import { DEFAULT_RUN_DIRECTORY } from './options-of-verbs.ts';
+import { parseTime } from './span.ts';
 import { statusText } from './status-text.ts';
 import { misuse, withOptions } from './verb.ts';
 
@@ -31,6 +32,10 @@ async function run({ flags, values }: Options<keyof typeof CONSOLE>): Promise<nu
   if ((certificate === undefined) !== (key === undefined)) {
     return misuse('console', '--certificate and --key go together');
   }
+  const idleExitMs = parseTime(values.get('idleExit') ?? '10m');
+  if (idleExitMs === undefined) {
+    return misuse('console', '--idle-exit takes 1s to 24h: 90s, 10m, 2h');
+  }
   return await runConsole({
     listen: listen.value,
     user: values.get('user') ?? CONSOLE_USER,
@@ -39,6 +44,7 @@ async function run({ flags, values }: Options<keyof typeof CONSOLE>): Promise<nu
     builtDirectory: import.meta.dirname,
     ...(certificate !== undefined && key !== undefined && { certificate: { certificate, key } }),
     isPlain,
+    idleExitMs,
     statusText: (document) => (isStatus(document) ? statusText(document) : undefined),
   });
 }

@@ -11,7 +11,7 @@ import type { EventRecord } from '../director/index.ts';
 import { askDirector, directoryOf, silenceText, titleOf, type WhichNode } from './ask-director.ts';
 import { followStream } from './follow-stream.ts';
 import { DEFAULT_RUN_DIRECTORY, EVENTS } from './options-of-verbs.ts';
-import { parseTime } from './orders.ts';
+import { parseTime } from './span.ts';
 import { misuse, withOptions } from './verb.ts';
 
 const UNKNOWN = 3;

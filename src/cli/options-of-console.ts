@@ -33,6 +33,11 @@ export const CONSOLE = {
     words: RIGHTS,
     help: 'login-url: what the link gives (change)',
   },
+  idleExit: {
+    long: ['--idle-exit'],
+    value: 'TIME',
+    help: 'started by a socket unit it ends after so long without anybody: 90s, 2h (10m)',
+  },
   runDirectory: RUN_DIRECTORY,
   stateDirectory: STATE_DIRECTORY,
   help: HELP,

@@ -10,6 +10,7 @@ import { type OrderReport, type RunDirectory, runDirectory } from '../director/i
 import { askDirector, titleOf } from './ask-director.ts';
 import type { Options } from './options.ts';
 import { DEFAULT_RUN_DIRECTORY, ORDER, RESIGN } from './options-of-verbs.ts';
+import { parseTime } from './span.ts';
 import { misuse, sayJson, withOptions } from './verb.ts';
 
 /** The director gives up after 10 s. */
@@ -46,14 +47,6 @@ export const resignCommand = withOptions('resign', RESIGN, async (words) => {
   if (forMs === undefined) return misuse('resign', '--for takes 1s to 24h: 90s, 10m, 2h');
   return order('resign', outlet(words), forMs);
 });
-
-/** `90s`, `10m`, `2h` in milliseconds, 1 second to a day; undefined for anything else. */
-export function parseTime(text: string): Milliseconds | undefined {
-  const [, number, unit] = /^(\d{1,5})([smh])$/.exec(text) ?? [];
-  const unitMs = { s: 1000, m: 60_000, h: 3_600_000 }[unit ?? ''] ?? 0;
-  const ms = Number(number) * unitMs;
-  return ms >= 1000 && ms <= 24 * 3_600_000 ? ms : undefined;
-}
 
 async function order(
   name: OperatorOrder,

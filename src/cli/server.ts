@@ -7,7 +7,7 @@ import { runDirectory } from '../director/index.ts';
 import { askDirector, titleOf } from './ask-director.ts';
 import type { Options } from './options.ts';
 import { DEFAULT_RUN_DIRECTORY, SERVER } from './options-of-verbs.ts';
-import { parseTime } from './orders.ts';
+import { parseTime } from './span.ts';
 import { misuse, sayJson, withOptions } from './verb.ts';
 
 type Words = Options<keyof typeof SERVER>;

@@ -4,8 +4,8 @@
  *   TERM, INT   ends, and closes what is open
  *   HUP         reads the certificate again
  *
- * A supervisor may hand over the listening socket (descriptor 3, sd_listen_fds(3)); then it exits after ten minutes in
- * which nobody was there, and costs nothing until somebody comes.
+ * A supervisor may hand over the listening socket (descriptor 3, sd_listen_fds(3)); then it exits once nobody has
+ * been there for `idleExitMs`, and costs nothing until somebody comes.
  */
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
@@ -26,7 +26,7 @@ import { becomeUnprivileged } from './unprivileged.ts';
 
 export const CONSOLE_PORT = 3636;
 export const DEFAULT_STATE_DIRECTORY = '/var/lib/piranha-console';
-const IDLE_EXIT_MS: Milliseconds = 10 * 60_000;
+/** How often it looks whether anybody is there. */
 const LOOK_MS: Milliseconds = 30_000;
 const day = 24 * 3600 * 1000;
 
@@ -41,6 +41,7 @@ export type ProgramOptions = {
   readonly builtDirectory: string;
   readonly certificate?: CertificateFiles;
   readonly isPlain: boolean;
+  readonly idleExitMs: Milliseconds;
   readonly statusText: StatusText;
 };
 
@@ -158,10 +159,13 @@ function untilEnd(
       clearInterval(look);
       void served.close().then(() => resolve(0));
     };
-    const look = setInterval(() => {
-      if (served.front.open() > 0 || served.access.sessions.size > 0) busyAt = performance.now();
-      if (isActivated && performance.now() - busyAt > IDLE_EXIT_MS) end();
-    }, LOOK_MS);
+    const look = setInterval(
+      () => {
+        if (served.front.open() > 0 || served.access.sessions.size > 0) busyAt = performance.now();
+        if (isActivated && performance.now() - busyAt > options.idleExitMs) end();
+      },
+      Math.min(LOOK_MS, options.idleExitMs / 4),
+    );
     process.once('SIGTERM', end);
     process.once('SIGINT', end);
     process.on('SIGHUP', () => void renew(served, options, log));
