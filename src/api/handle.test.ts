@@ -131,6 +131,21 @@ describe('answers', () => {
     assert.match(String(unknown.fields.get('title')), /no real server is called web\/z/);
   });
 
+  test('a server is weighed, which is seen as an override, and its weight again by a lift', async () => {
+    const weigh = { target: 'web/a', kind: 'weight', weight: 7, forMs: 60_000 };
+    assert.equal((await ask(request('POST', '/v1/servers', weigh))).status, 200);
+    const { fields } = await ask(request('GET', '/v1/services'));
+    assert.match(
+      JSON.stringify(fields.get('services')),
+      /"name":"a"[^}]*"override":\{"target":"web\/a","kind":"weight","weight":7,"leftMs":\d+\}/,
+    );
+    const { text } = await ask(request('GET', '/metrics'));
+    assert.match(text, /^piranha_overrides\{.*kind="weight".*\} 1$/m);
+    await ask(request('POST', '/v1/servers', { target: 'web/a', kind: 'lift' }));
+    const after = await ask(request('GET', '/v1/services'));
+    assert.deepEqual(after.fields.get('overrides'), []);
+  });
+
   test('a check made now says what it saw', async () => {
     const asked = request('POST', '/v1/checks/run', { service: 'mail', server: 'a' });
     const { status, fields } = await ask(asked);
@@ -190,6 +205,15 @@ describe('what is wrong is said in a sentence', () => {
       400,
       /isDryRun in the body: boolean is wanted, not "yes"/,
     ],
+    ...[{ kind: 'weight' }, { kind: 'drain', weight: 5 }, { kind: 'weight', weight: 65_536 }].map(
+      (word) =>
+        [
+          `a weight: ${JSON.stringify(word)}`,
+          request('POST', '/v1/servers', { target: 'web/a', ...word }),
+          400,
+          /^weight belongs to kind weight: a whole number from 0 to 65535$/,
+        ] as const,
+    ),
     ['a list', request('POST', '/v1/reload', []), 400, /the body must be a JSON object/],
     ['a limit', request('GET', '/v1/audit?limit=0'), 400, /limit is a number from 1 to 1000/],
     ['a query', request('GET', '/v1/status?verbose=1'), 400, /verbose in the query is not known/],
@@ -392,4 +416,24 @@ test('2,000 calls made from openapi.json: no 500, nothing changed without the ri
   assert.equal(operations.size, ROUTES.length);
   for (const status of [200, 400, 403, 404, 405]) assert.ok(statuses.has(status), `no ${status}`);
   assert.ok(unauthorised > 200, `${unauthorised}`);
+});
+
+test('every answer is counted for metrics by the socket it went out on, a refused one as refused', async () => {
+  const own = new ImaginedDirector();
+  await own.start();
+  try {
+    const asking = apiOf(own.face);
+    await asking(request('GET', '/v1/status'), READER);
+    await asking(request('POST', '/v1/role', { order: 'resign' }), READER);
+    const { body } = await asking(request('GET', '/metrics'), ROOT);
+    const text = String(body);
+    assert.match(text, /^piranha_api_answers_total\{socket="read.sock",code="2xx"\} 1$/m);
+    assert.match(text, /^piranha_api_answers_total\{socket="read.sock",code="4xx"\} 1$/m);
+    assert.match(
+      text,
+      /^piranha_audit_actions_total\{action="POST \/v1\/role",result="denied"\} 1$/m,
+    );
+  } finally {
+    own.close();
+  }
 });

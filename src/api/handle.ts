@@ -18,15 +18,19 @@ import { type ApiRequest, type ApiResponse, type Caller, type Handle, RIGHTS } f
 export function apiOf(face: DirectorFace, routes: readonly Route[] = ROUTES): Handle {
   const table = new Table(routes);
   const shared = new SharedAnswers();
-  return async (request, caller) => {
-    const acting = actingCaller(request, caller);
+  const answerOrFail: Handle = async (request, caller) => {
     try {
-      return await answer({ face, table, shared }, request, acting);
+      return await answer({ face, table, shared }, request, caller);
     } catch (error) {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       face.tell([`api: ${request.method} ${request.target.slice(0, 100)}: ${text}`], 'trouble');
       return refusal({ reason: 'failed', title: `a defect of ours: ${systemErrorText(error)}` });
     }
+  };
+  return async (request, caller) => {
+    const response = await answerOrFail(request, actingCaller(request, caller));
+    face.answered(caller.from, response.status);
+    return response;
   };
 }
 

@@ -1,5 +1,14 @@
 /** Metrics of the daemon itself: what runs, on which configuration, how late its threads are, what it had to repair. */
+import { ANSWER_CLASSES, AUDIT_RESULTS } from '../director/index.ts';
 import { type MetricDefinition, PER_SECOND, type Sample, single } from './metrics-definition.ts';
+import { ROUTES } from './routes.ts';
+
+const SOCKETS = ['pulse.sock', 'read.sock', 'courier.sock'] as const;
+/** What is told to the audit: the routes that change something, and HUP. */
+const ACTIONS = [
+  ...ROUTES.filter(({ isAudited }) => isAudited).map(({ method, path }) => `${method} ${path}`),
+  'reload',
+];
 
 export const DAEMON_METRICS: readonly MetricDefinition[] = [
   {
@@ -46,6 +55,13 @@ export const DAEMON_METRICS: readonly MetricDefinition[] = [
     read: ({ facts }) => single(facts.configWarnings),
   },
   {
+    name: 'piranha_config_pending_confirm_seconds',
+    type: 'gauge',
+    labels: [],
+    help: 'Time left to confirm the change that waits, after which it goes back by itself; 0: no change waits.',
+    read: ({ facts }) => single(facts.pendingMs / 1000),
+  },
+  {
     name: 'piranha_partner_config_match',
     type: 'gauge',
     labels: [],
@@ -59,6 +75,20 @@ export const DAEMON_METRICS: readonly MetricDefinition[] = [
     labels: [],
     help: 'How long after its deadline the pulse worker woke.',
     read: ({ facts }) => [{ labels: {}, buckets: facts.meters.lateness, divisor: PER_SECOND }],
+  },
+  {
+    name: 'piranha_worker_late_wakes_total',
+    type: 'counter',
+    labels: [],
+    help: 'How often the pulse worker woke so late that it was noted in the log.',
+    read: ({ status }) => single(status.counters.lateWakes),
+  },
+  {
+    name: 'piranha_worker_lateness_worst_seconds',
+    type: 'gauge',
+    labels: [],
+    help: 'The latest that the pulse worker woke since start.',
+    read: ({ status }) => single(status.counters.worstLateMs / 1000),
   },
   {
     name: 'piranha_main_stall_seconds',
@@ -96,6 +126,39 @@ export const DAEMON_METRICS: readonly MetricDefinition[] = [
         gate: status.pair?.lease?.restored ?? 0,
         table: facts.totals.tableRepairs,
       }),
+  },
+  {
+    name: 'piranha_api_answers_total',
+    type: 'counter',
+    labels: ['socket', 'code'],
+    help: 'Answers of the API by the socket and the class of their status: 2xx, 4xx (refused), 5xx.',
+    read: ({ facts }) =>
+      SOCKETS.flatMap((socket) =>
+        ANSWER_CLASSES.map((code) => ({
+          labels: { socket, code },
+          value: facts.totals.answers.get(socket)?.get(code) ?? 0,
+        })),
+      ),
+  },
+  {
+    name: 'piranha_audit_actions_total',
+    type: 'counter',
+    labels: ['action', 'result'],
+    help: 'What was asked to be changed, and what came of it: done, refused, denied (there was no right to it), failed.',
+    read: ({ facts }) =>
+      ACTIONS.flatMap((action) =>
+        AUDIT_RESULTS.map((result) => ({
+          labels: { action, result },
+          value: facts.audited.get(action)?.get(result) ?? 0,
+        })),
+      ),
+  },
+  {
+    name: 'piranha_recordings_bytes',
+    type: 'gauge',
+    labels: [],
+    help: 'Size of the flight recordings on the disk; the last 20 are kept.',
+    read: ({ facts }) => single(facts.recordedBytes),
   },
   {
     name: 'process_start_time_seconds',

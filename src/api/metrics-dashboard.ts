@@ -156,6 +156,19 @@ const ROWS: readonly Row[] = [
       },
       {
         kind: 'timeseries',
+        title: 'Heartbeats there and back',
+        about:
+          'Until the partner says that it heard one of ours, half of them sooner. Beyond its keepalive ours are lost on the way.',
+        queries: [
+          {
+            expr: quantile('0.5', 'piranha_heartbeat_echo_seconds', 'instance, path'),
+            legend: '{{instance}} {{path}}',
+          },
+        ],
+        unit: 's',
+      },
+      {
+        kind: 'timeseries',
         title: 'Heartbeats lost',
         about: "Holes in the partner's sequence.",
         queries: [
@@ -172,8 +185,8 @@ const ROWS: readonly Row[] = [
         about: 'duplicate, the second path of the same heartbeat, is left out.',
         queries: [
           {
-            expr: `sum by (instance, reason) (rate(piranha_heartbeats_dropped_total{${PAIR},reason!="duplicate"}${WINDOW})) > 0`,
-            legend: '{{instance}} {{reason}}',
+            expr: `sum by (instance, path, reason) (rate(piranha_heartbeats_dropped_total{${PAIR},reason!="duplicate"}${WINDOW})) > 0`,
+            legend: '{{instance}} {{path}} {{reason}}',
           },
         ],
         unit: 'pps',
@@ -312,6 +325,17 @@ const ROWS: readonly Row[] = [
           {
             expr: `sum by (instance, kind) (increase(piranha_kernel_drift_repaired_total{${PAIR}}${WINDOW}))`,
             legend: '{{instance}} {{kind}}',
+          },
+        ],
+      },
+      {
+        kind: 'timeseries',
+        title: 'Changes asked for',
+        about: 'By what came of them: done, refused, denied for want of the right, failed.',
+        queries: [
+          {
+            expr: `sum by (instance, result) (increase(piranha_audit_actions_total{${PAIR}}${WINDOW})) > 0`,
+            legend: '{{instance}} {{result}}',
           },
         ],
       },

@@ -133,4 +133,7 @@ const FACTS: MetricFacts = {
   configDigest: '0011223344556677',
   configWarnings: 1,
   answering: [ip('198.51.100.1')],
+  pendingMs: 0,
+  audited: new Map(),
+  recordedBytes: 4096,
 };

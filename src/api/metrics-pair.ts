@@ -1,7 +1,7 @@
 /** Metrics of the pair: role, VIPs and who is believed, heartbeats, lease. */
 import { ipFamily } from '../base/index.ts';
 import { DROP_REASONS } from '../core/index.ts';
-import type { VipStatus } from '../director/index.ts';
+import { ANNOUNCED_FORMS, type VipStatus } from '../director/index.ts';
 import { REASONS } from '../model/index.ts';
 import {
   type HistogramSample,
@@ -84,6 +84,20 @@ export const PAIR_METRICS: readonly MetricDefinition[] = [
     read: believed,
   },
   {
+    name: 'piranha_witness_asked',
+    type: 'gauge',
+    labels: [],
+    help: 'Whether somebody on the segment is asked whom it believes: 0 with verify = off, in the legacy dialect, and where there is nobody to ask.',
+    read: ({ status }) => single(status.pair?.witness.isAsked),
+  },
+  {
+    name: 'piranha_witnesses_answering',
+    type: 'gauge',
+    labels: [],
+    help: 'How many witnesses answer to our own address: without one nothing can be proved. Only while active; a standby asks nobody.',
+    read: ({ status, facts }) => (status.role === 'active' ? single(facts.answering.length) : []),
+  },
+  {
     name: 'piranha_vip_verification_seconds',
     type: 'histogram',
     labels: [],
@@ -100,9 +114,10 @@ export const PAIR_METRICS: readonly MetricDefinition[] = [
   {
     name: 'piranha_announcements_sent_total',
     type: 'counter',
-    labels: [],
-    help: 'Gratuitous ARP frames and unsolicited neighbour advertisements sent.',
-    read: ({ status }) => single(status.counters.announced),
+    labels: ['form'],
+    help: 'Announcements sent: gratuitous ARP as reply or request, and unsolicited neighbour advertisements.',
+    read: ({ facts }) =>
+      ANNOUNCED_FORMS.map((form) => ({ labels: { form }, value: facts.meters.announced[form] })),
   },
   {
     name: 'piranha_announcement_errors_total',
@@ -142,13 +157,15 @@ export const PAIR_METRICS: readonly MetricDefinition[] = [
   {
     name: 'piranha_heartbeats_dropped_total',
     type: 'counter',
-    labels: ['reason'],
-    help: 'Datagrams ignored, by reason. duplicate is the same heartbeat by the second path and no fault.',
-    read: ({ status }) =>
-      DROP_REASONS.map((reason) => ({
-        labels: { reason },
-        value: status.counters.dropped[reason] ?? 0,
-      })),
+    labels: ['path', 'reason'],
+    help: 'Datagrams ignored, by the path they came on and by reason. duplicate is the same heartbeat by the second path and no fault.',
+    read: ({ status, facts }) =>
+      status.partner.paths.flatMap(({ name: path }) =>
+        DROP_REASONS.map((reason) => ({
+          labels: { path, reason },
+          value: facts.meters.dropped[path].get(reason) ?? 0,
+        })),
+      ),
   },
   {
     name: 'piranha_heartbeat_gap_seconds',
@@ -159,6 +176,18 @@ export const PAIR_METRICS: readonly MetricDefinition[] = [
       status.partner.paths.map(({ name }) => ({
         labels: { path: name },
         buckets: facts.meters.gap[name],
+        divisor: PER_SECOND,
+      })),
+  },
+  {
+    name: 'piranha_heartbeat_echo_seconds',
+    type: 'histogram',
+    labels: ['path'],
+    help: 'From a heartbeat of ours to the first of the partner by this path that says it was heard: the way there and back, and its wait for its own next one. Empty in the legacy dialect.',
+    read: ({ status, facts }) =>
+      status.partner.paths.map(({ name }) => ({
+        labels: { path: name },
+        buckets: facts.meters.echo[name],
         divisor: PER_SECOND,
       })),
   },

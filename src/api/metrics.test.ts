@@ -136,6 +136,40 @@ describe('the pair', () => {
     assert.ok(transitions.includes('piranha_role_transitions_total{to="fault",reason="deaf"} 0'));
   });
 
+  test('a frame that is not taken is counted on its path, an announcement by its form', async () => {
+    const meters = zeroMeters();
+    meters.dropped.public.set('bad-tag', 3);
+    meters.announced.request = 5;
+    const facts = { meters };
+    const dropped = await linesOf('piranha_heartbeats_dropped_total', { facts });
+    assert.ok(
+      dropped.includes('piranha_heartbeats_dropped_total{path="public",reason="bad-tag"} 3'),
+    );
+    assert.ok(
+      dropped.includes('piranha_heartbeats_dropped_total{path="public",reason="replayed"} 0'),
+    );
+    assert.deepEqual(await linesOf('piranha_announcements_sent_total', { facts }), [
+      'piranha_announcements_sent_total{form="reply"} 0',
+      'piranha_announcements_sent_total{form="request"} 5',
+      'piranha_announcements_sent_total{form="advertisement"} 0',
+    ]);
+  });
+
+  test('an echo is told in seconds on the path it came by', async () => {
+    const meters = zeroMeters();
+    observe(meters.echo.public, 1.5);
+    const lines = await linesOf('piranha_heartbeat_echo_seconds', { facts: { meters } });
+    assert.ok(lines.includes('piranha_heartbeat_echo_seconds_bucket{path="public",le="0.001"} 0'));
+    assert.ok(lines.includes('piranha_heartbeat_echo_seconds_bucket{path="public",le="0.002"} 1'));
+  });
+
+  test('witnesses that answer are told by an owner alone: a standby asks nobody', async () => {
+    assert.equal(await numberOf('piranha_witnesses_answering'), 1);
+    assert.equal(await numberOf('piranha_witness_asked'), 1);
+    const status = { role: 'standby' } as const;
+    assert.equal(await numberOf('piranha_witnesses_answering', { status }), undefined);
+  });
+
   test('notes of the worker end in the ledger, and in the text', async () => {
     const ledger = new Ledger(0);
     ledger.noted({ kind: 'role', from: 'standby', to: 'active', reason: 'partner-silent' }, false);
@@ -198,6 +232,34 @@ describe('virtual services', () => {
     const perServer = (text: string) => text.match(/real_server=/g)?.length ?? 0;
     assert.equal(perServer(few), 2000 * 7);
     assert.equal(perServer(many), 10_000 * 3);
+  });
+});
+
+describe('what people ask of a director', () => {
+  test('answers are counted by socket and class, known ones from 0', async () => {
+    const ledger = new Ledger(0);
+    for (const status of [200, 304, 404, 412, 503]) ledger.answered('read.sock', status);
+    const lines = await linesOf('piranha_api_answers_total', { facts: { totals: ledger.totals } });
+    assert.equal(lines.length, 9);
+    const of = (code: string): string | undefined =>
+      lines.find((line) => line.includes(`socket="read.sock",code="${code}"`))?.split(' ')[1];
+    assert.deepEqual(['2xx', '4xx', '5xx'].map(of), ['2', '2', '1']);
+    assert.ok(lines.includes('piranha_api_answers_total{socket="pulse.sock",code="2xx"} 0'));
+  });
+
+  test('every route that changes something has its line in the audit, from 0', async () => {
+    const audited = new Map([['POST /v1/role', new Map([['denied', 4] as const])]]);
+    const lines = await linesOf('piranha_audit_actions_total', { facts: { audited } });
+    const denied = 'piranha_audit_actions_total{action="POST /v1/role",result="denied"} 4';
+    assert.ok(lines.includes(denied));
+    assert.ok(lines.includes('piranha_audit_actions_total{action="reload",result="done"} 0'));
+    assert.ok(lines.length >= 4 * 7);
+  });
+
+  test('a change that waits tells how long it may', async () => {
+    const series = 'piranha_config_pending_confirm_seconds';
+    assert.equal(await numberOf(series), 0);
+    assert.equal(await numberOf(series, { facts: { pendingMs: 41_500 } }), 41.5);
   });
 });
 

@@ -18,6 +18,7 @@ import type { AnnouncementForm } from '../core/index.ts';
 import type { Link, PortError } from '../model/index.ts';
 import type { PacketSocket } from '../ports/index.ts';
 import { encodeArpAnnouncement, encodeNeighbourAnnouncement } from '../wire/index.ts';
+import type { PulseMeters } from './meters.ts';
 import type { PulsePlan } from './plan.ts';
 
 /** Frames a turn, and the pause between two batches: 32,000 frames a second at most, heartbeats in between. */
@@ -39,14 +40,17 @@ export type AnnouncerPorts = {
 export class Announcer {
   readonly #ports: AnnouncerPorts;
   readonly #sockets = new Map<number, PacketSocket>();
+  readonly #totals: PulseMeters['announced'];
   #devices: ReadonlyMap<IpAddress, string> = new Map();
   #partners: readonly IpAddress[] = [];
   #links: ReadonlyMap<string, Link> = new Map();
   #queue: Item[] = [];
   #nextAt: Instant | undefined;
 
-  constructor(ports: AnnouncerPorts, plan: PulsePlan) {
+  /** Frames sent are added to `totals`. */
+  constructor(ports: AnnouncerPorts, plan: PulsePlan, totals: PulseMeters['announced']) {
     this.#ports = ports;
+    this.#totals = totals;
     this.replacePlan(plan);
   }
 
@@ -102,8 +106,10 @@ export class Announcer {
     for (const item of this.#queue.splice(0, BATCH)) {
       if (!isOwner(item.owner)) continue;
       const error = this.#sendOne(item);
-      if (error === undefined) sent++;
-      else errors.set(`${error.target} ${error.code}`, error);
+      if (error === undefined) {
+        sent++;
+        this.#totals[ipFamily(item.vip) === 4 ? item.form : 'advertisement']++;
+      } else errors.set(`${error.target} ${error.code}`, error);
     }
     this.#nextAt = after(now, PAUSE_MS);
     return { sent, errors: [...errors.values()] };

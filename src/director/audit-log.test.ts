@@ -126,6 +126,13 @@ test('a flood of denied attempts is counted, and told with the next entry', () =
   assert.equal(lines().length, 20);
   log.add(entry({ detail: 'done' }));
   assert.match(lines().at(-1) ?? '', /done; 980 more denied attempts before this line/);
+  assert.deepEqual(
+    [...(log.totals.get('POST /v1/role') ?? [])],
+    [
+      ['denied', 1000],
+      ['done', 1],
+    ],
+  );
   wallMs += 60_000;
   log.add(entry({ result: 'denied', detail: 'next minute' }));
   assert.match(lines().at(-1) ?? '', /"next minute"/);

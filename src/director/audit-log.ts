@@ -21,9 +21,11 @@ import {
   renameSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { addTo, type Totals } from './ledger.ts';
 import { systemErrorText } from './sentences.ts';
 
 export const AUDIT_RESULTS = ['done', 'refused', 'denied', 'failed'] as const;
+export type AuditResult = (typeof AUDIT_RESULTS)[number];
 
 export type AuditEntry = {
   /** ISO 8601. */
@@ -36,7 +38,7 @@ export type AuditEntry = {
   /** The reason that was given with it. */
   readonly reason?: string;
   /** `refused`: we did not do it; `denied`: there was no right to ask. */
-  readonly result: (typeof AUDIT_RESULTS)[number];
+  readonly result: AuditResult;
   /** What was asked, and the sentence of a refusal. */
   readonly detail: string;
   /** SHA-256 of the line before, hexadecimal; 64 zeros in the first line of all. */
@@ -65,6 +67,7 @@ export type AuditLogParts = {
 export class AuditLog {
   readonly #parts: AuditLogParts;
   readonly #file: string;
+  readonly #totals = new Map<string, Map<AuditResult, number>>();
   #previous: string | undefined;
   #minute = 0;
   #denied = 0;
@@ -74,7 +77,13 @@ export class AuditLog {
     this.#file = join(parts.directory, 'audit.jsonl');
   }
 
+  /** All of this life by action and result, those that a flood kept out of the file among them. */
+  get totals(): Totals<string, AuditResult> {
+    return this.#totals;
+  }
+
   add(entry: NewAuditEntry): void {
+    addTo(this.#totals, entry.action, entry.result);
     const { wallMs, onEntry, onTrouble, directory } = this.#parts;
     const now = wallMs();
     const uncounted = this.#isFlood(entry, now);

@@ -3,7 +3,7 @@
  * It chooses between one node and both, and says what a change would mean; the doing is in changes.ts and
  * pair-changes.ts. A history that cannot be read keeps nobody from running, only from changing.
  */
-import { err, ok, type Result } from '../base/index.ts';
+import { err, type Milliseconds, ok, type Result } from '../base/index.ts';
 import { type Problem, parseSettings, unifiedDiff } from '../config/index.ts';
 import { meaningOf } from '../core/index.ts';
 import type { Role, Settings } from '../model/index.ts';
@@ -122,6 +122,12 @@ export class ChangeDesk {
       const document = { v: 1, file, text, digest, runningDigest, serialNo } as const;
       return ok({ ...document, ...(pending !== undefined && { pending }) });
     });
+  }
+
+  /** Left to confirm what waits; 0: nothing waits. */
+  get pendingMs(): Milliseconds {
+    const pending = this.#changes.ok ? this.#changes.value.pending : undefined;
+    return pending === undefined ? 0 : Math.max(0, pending.untilWallMs - Date.now());
   }
 
   /** What holds beside the file, in sentences. */

@@ -117,7 +117,7 @@ export class Crank {
     this.#wishedAt = now;
     this.#sockets = new HeartbeatSockets(ports.openHeartbeat);
     this.#converger = new Converger(ports.addresses, plan.vips);
-    this.#announcer = new Announcer(ports, plan);
+    this.#announcer = new Announcer(ports, plan, this.#meters.announced);
     this.#teller = new Teller(ports.post);
     this.#steps = new StepLog(ports.post);
     this.#lease = new LeaseKeeper(ports.lease, (key, text) => this.#teller.trouble(key, text));
@@ -211,9 +211,7 @@ export class Crank {
     this.#feed(input);
     const { path, now, bytes } = input;
     // By the second path every heartbeat is a repetition, and the path works all the same.
-    const isRepeat = this.#dropReason === 'duplicate';
-    if (this.#dropReason !== undefined && !isRepeat) return;
-    if (!this.#paths.hear(path, now, bytes, isRepeat)) return;
+    if (!this.#paths.hear(path, now, bytes, this.#dropReason)) return;
     this.#counters.received[path]++;
     this.#heardAt = { ...this.#heardAt, [path]: now };
     this.#watch?.heardPartner(path, now);
@@ -423,6 +421,7 @@ export class Crank {
     const error = this.#sockets.send(path, bytes);
     if (error === undefined) this.#counters.sent[path]++;
     else this.#counters.sendErrors[path]++;
+    this.#paths.send(this.#now, bytes);
     this.#teller.trouble(`send ${path}`, error === undefined ? undefined : portErrorText(error));
   }
 

@@ -28,6 +28,7 @@ import { type ChosenPlane, choosePlane } from './data-plane.ts';
 import { Daybook } from './daybook.ts';
 import type { DirectorFace, OpenApi } from './face.ts';
 import { Hooks, hookCommands } from './hooks.ts';
+import { recordedBytes } from './incidents.ts';
 import type { Judged } from './judge.ts';
 import { releaseVips } from './kernel.ts';
 import { Ledger } from './ledger.ts';
@@ -252,6 +253,7 @@ export class Director {
       status: () => this.#board.freshDocument(),
       services: () => this.#living?.services,
       metrics: () => this.#metricFacts(),
+      answered: (socket, status) => this.#ledger.answered(socket, status),
       tell: (lines, kind) => this.#book.tell(lines, kind),
     };
   }
@@ -467,8 +469,13 @@ export class Director {
   #metricFacts(): MetricFacts | undefined {
     const { snapshot } = this.#board;
     if (snapshot === undefined) return undefined;
-    const rest = { wallMs: Date.now(), configWarnings: this.#current.warnings.length };
-    return metricFacts(snapshot, this.#current.plan, this.#ledger.totals, rest);
+    return metricFacts(snapshot, this.#current.plan, this.#ledger.totals, {
+      wallMs: Date.now(),
+      configWarnings: this.#current.warnings.length,
+      pendingMs: this.#desk.pendingMs,
+      audited: this.#book.audit.totals,
+      recordedBytes: recordedBytes(join(this.#directory.path, 'incidents')),
+    });
   }
 
   #frame(): StatusFrame {

@@ -39,6 +39,8 @@ export type DirectorFace = {
   readonly services: () => ServicesFace | undefined;
   /** Undefined before the worker's first word. */
   readonly metrics: () => MetricFacts | undefined;
+  /** For metrics: somebody who came by this socket got an answer of this status. */
+  readonly answered: (socket: string, status: number) => void;
   /** To the log; with a kind to the readers of events, too. */
   readonly tell: (lines: readonly string[], kind?: EventKind) => void;
 };

@@ -166,6 +166,7 @@ export class ImaginedDirector {
       status: () => this.#board.freshDocument(),
       services: () => this.#services,
       metrics: () => this.#facts(),
+      answered: (socket, status) => this.#ledger.answered(socket, status),
       tell: (lines, kind) => {
         tell(lines);
         for (const text of lines) if (kind !== undefined) this.#events.add({ kind, text });
@@ -250,7 +251,12 @@ export class ImaginedDirector {
   #facts() {
     const { snapshot } = this.#board;
     if (snapshot === undefined) return undefined;
-    const rest = { wallMs: Date.now(), configWarnings: 0 };
-    return metricFacts(snapshot, this.#configuration.plan, this.#ledger.totals, rest);
+    return metricFacts(snapshot, this.#configuration.plan, this.#ledger.totals, {
+      wallMs: Date.now(),
+      configWarnings: 0,
+      pendingMs: 0,
+      audited: this.face.audit.totals,
+      recordedBytes: 0,
+    });
   }
 }

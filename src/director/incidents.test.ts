@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { listIncidents, readIncident } from './incidents.ts';
+import { listIncidents, readIncident, recordedBytes } from './incidents.ts';
 
 function recording(writtenAt: string, ...roles: readonly string[]): string {
   const header = { kind: 'incident', v: 1, node: 'backup', writtenAt, wallOffsetMs: 0 };
@@ -13,7 +13,11 @@ function recording(writtenAt: string, ...roles: readonly string[]): string {
 
 test('recordings are listed newest first, each with its changes of role; what grows still is not there', () => {
   const directory = mkdtempSync(join(tmpdir(), 'piri-'));
-  const write = (name: string, text: string) => writeFileSync(join(directory, name), text);
+  let bytes = 0;
+  const write = (name: string, content: string): void => {
+    bytes += content.length;
+    writeFileSync(join(directory, name), content);
+  };
   const [first, second] = ['2026-11-22T18:45:00.000Z', '2026-11-22T18:46:00.000Z'];
   const text = recording(
     second,
@@ -39,6 +43,7 @@ test('recordings are listed newest first, each with its changes of role; what gr
     ],
   );
   assert.equal(found[0]?.bytes, text.length);
+  assert.equal(recordedBytes(directory), bytes, 'with what still grows');
   assert.equal(readIncident(directory, '20261122T184600Z-2'), text);
   for (const id of ['20261122T184700Z-3', '../notes', 'notes', '20261122T184600Z-2/../x', '']) {
     assert.equal(readIncident(directory, id), undefined, id);
@@ -47,4 +52,5 @@ test('recordings are listed newest first, each with its changes of role; what gr
   assert.equal(listIncidents(directory).length, 1);
   rmSync(directory, { recursive: true });
   assert.deepEqual(listIncidents(directory), []);
+  assert.equal(recordedBytes(directory), 0);
 });

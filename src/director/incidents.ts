@@ -34,6 +34,15 @@ export function listIncidents(directory: string): readonly IncidentRow[] {
     .sort((a, b) => b.at.localeCompare(a.at) || b.id.localeCompare(a.id, 'en', { numeric: true }));
 }
 
+/** Of all recordings, one that still grows among them. Throws what the file system says. */
+export function recordedBytes(directory: string): number {
+  if (!existsSync(directory)) return 0;
+  const sizes = readdirSync(directory).map((name) => {
+    return statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0;
+  });
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
 /** The whole recording; undefined when there is none of this id, or the id is no id. */
 export function readIncident(directory: string, id: string): string | undefined {
   const path = join(directory, `${id}.jsonl`);

@@ -3,6 +3,7 @@ export {
   AUDIT_RESULTS,
   type AuditEntry,
   AuditLog,
+  type AuditResult,
   brokenLink,
   type NewAuditEntry,
 } from './audit-log.ts';
@@ -17,6 +18,7 @@ export { type IncidentRow, listIncidents, readIncident } from './incidents.ts';
 export { heldVips, observeKernel } from './kernel.ts';
 export { readKeys } from './key-file.ts';
 export {
+  ANSWER_CLASSES,
   type CheckKind,
   Ledger,
   type LedgerTotals,
@@ -29,6 +31,7 @@ export { type LvsdOptions, runLvsd } from './lvsd.ts';
 export { type PulseOptions, runPulse } from './main-thread.ts';
 export { type PulseCounters, zeroCounters } from './messages.ts';
 export {
+  ANNOUNCED_FORMS,
   type Buckets,
   bucketsOf,
   checkBuckets,

@@ -1,5 +1,6 @@
 /**
- * What main counts for metrics: changes of role, claims of others, stalls, reloads, repairs, probes, changes of real servers.
+ * What main counts for metrics: changes of role, claims of others, stalls, reloads, repairs, probes, changes of real
+ * servers, answers of the API.
  *
  * Everything is a running total since the start of this life, kept by the word it is told by. What was never seen is not in
  * a map; the renderer knows which words there are and begins them at 0.
@@ -36,7 +37,13 @@ export type LedgerTotals = {
   readonly serverChanges: Totals<'up' | 'down', ServerReason>;
   /** By `serverKey`. */
   readonly changesOfServer: ReadonlyMap<string, number>;
+  /** Answers of the API, by the socket they went out on. */
+  readonly answers: Totals<string, AnswerClass>;
 };
+
+/** Of HTTP. */
+export const ANSWER_CLASSES = ['2xx', '4xx', '5xx'] as const;
+export type AnswerClass = (typeof ANSWER_CLASSES)[number];
 
 export type ProbeTotals = {
   readonly tookMs: Buckets;
@@ -56,6 +63,7 @@ export class Ledger {
   readonly #probes = new Map<CheckKind, ProbeTotals>();
   readonly #serverChanges = new Map<'up' | 'down', Map<ServerReason, number>>();
   readonly #changesOfServer = new Map<string, number>();
+  readonly #answers = new Map<string, Map<AnswerClass, number>>();
   #reload: LedgerTotals['reload'];
   #tableRepairs = 0;
   #tableRefusals = 0;
@@ -77,6 +85,7 @@ export class Ledger {
       probes: this.#probes,
       serverChanges: this.#serverChanges,
       changesOfServer: this.#changesOfServer,
+      answers: this.#answers,
     };
   }
 
@@ -123,6 +132,11 @@ export class Ledger {
     add(totals.results, verdict.isUp ? 'up' : verdict.reason);
   }
 
+  /** The API answered somebody who came by this socket. */
+  answered(socket: string, status: number): void {
+    addTo(this.#answers, socket, status < 400 ? '2xx' : status < 500 ? '4xx' : '5xx');
+  }
+
   /** A real server began or ceased to take new connections. */
   serverChanged(
     { service, server }: { readonly service: string; readonly server: string },
@@ -138,7 +152,8 @@ function add<K>(totals: Map<K, number>, key: K): void {
   totals.set(key, (totals.get(key) ?? 0) + 1);
 }
 
-function addTo<A, B>(totals: Map<A, Map<B, number>>, first: A, second: B): void {
+/** One more of these two words. */
+export function addTo<A, B>(totals: Map<A, Map<B, number>>, first: A, second: B): void {
   const inner = totals.get(first) ?? new Map<B, number>();
   totals.set(first, inner);
   add(inner, second);

@@ -6,6 +6,7 @@
  * Rejected: a metrics library inside the worker, which hashes labels and allocates for every observation.
  */
 import { elapsedMs, type Instant, type Milliseconds } from '../base/index.ts';
+import type { DropReason } from '../core/index.ts';
 import type { PathName } from '../model/index.ts';
 import { sequenceOf } from '../wire/index.ts';
 
@@ -30,6 +31,8 @@ export function observe(buckets: Buckets, value: number): void {
 
 /** Milliseconds. Around deadtimes people use (0.3 s to a minute). */
 const GAP_MS = [50, 100, 250, 500, 1000, 2000, 3000, 5000, 10_000, 30_000, 60_000];
+/** Milliseconds: a cable, a keepalive. */
+const ECHO_MS = [0.5, 1, 2, 5, 10, 20, 50, 100, 250, 500, 1000, 2500, 10_000];
 /** Milliseconds. A healthy worker stays in the first two. */
 const LATE_MS = [0.5, 1, 2, 5, 10, 20, 50, 100, 250, 500, 1000];
 /** Milliseconds. Main may pause; half a minute of it is a fault. */
@@ -62,7 +65,16 @@ export type PulseMeters = {
   readonly gap: { readonly [path in PathName]: Buckets };
   /** Holes in the partner's sequence. The legacy dialect has none to see. */
   readonly lost: { [path in PathName]: number };
+  /** From one of our heartbeats to the first of the partner's that says it was heard, ms. Not in the legacy dialect. */
+  readonly echo: { readonly [path in PathName]: Buckets };
+  readonly dropped: { readonly [path in PathName]: Map<DropReason, number> };
+  /** Frames sent. */
+  readonly announced: { [form in AnnouncedForm]: number };
 };
+
+/** ARP of either form, and the neighbour advertisement of IPv6. */
+export const ANNOUNCED_FORMS = ['reply', 'request', 'advertisement'] as const;
+export type AnnouncedForm = (typeof ANNOUNCED_FORMS)[number];
 
 export function zeroMeters(): PulseMeters {
   return {
@@ -73,6 +85,9 @@ export function zeroMeters(): PulseMeters {
     leaseExpirations: 0,
     gap: { public: bucketsOf(GAP_MS), private: bucketsOf(GAP_MS) },
     lost: { public: 0, private: 0 },
+    echo: { public: bucketsOf(ECHO_MS), private: bucketsOf(ECHO_MS) },
+    dropped: { public: new Map(), private: new Map() },
+    announced: { reply: 0, request: 0, advertisement: 0 },
   };
 }
 
@@ -91,25 +106,48 @@ type Place = {
   heardAt: Instant | undefined;
   incarnation: number;
   sequence: number;
+  /** Of ours, the highest that came back. */
+  echoed: number;
 };
+
+/** Moments of sending that are remembered: an echo that comes later is told by the silence before it. */
+const KEPT_SENT = 256;
 
 /** Follows the partner's heartbeats on each path by themselves; which of two paths was first does not matter to it. */
 export class PathMeter {
   readonly #meters: PulseMeters;
   readonly #places: { readonly [path in PathName]: Place };
+  /** When each of our last heartbeats left first, by its number, with the life it belongs to. */
+  readonly #sent = new Map<number, Instant>();
+  #ownIncarnation = 0;
 
   constructor(meters: PulseMeters) {
-    const place = (): Place => ({ heardAt: undefined, incarnation: 0, sequence: 0 });
+    const place = (): Place => ({ heardAt: undefined, incarnation: 0, sequence: 0, echoed: -1 });
     this.#meters = meters;
     this.#places = { public: place(), private: place() };
   }
 
+  /** One of ours left, by whichever path. */
+  send(now: Instant, bytes: Uint8Array): void {
+    const mark = sequenceOf(bytes);
+    if (mark === undefined || this.#sent.has(mark.sequence)) return;
+    this.#ownIncarnation = mark.incarnation;
+    this.#sent.set(mark.sequence, now);
+    this.#sent.delete(mark.sequence - KEPT_SENT);
+  }
+
   /**
-   * A heartbeat that the core took as the partner's. `isRepeat`: the core has had it by the other path.
-   * False: it brings nothing new on this path either, somebody sends old ones again.
+   * What the core has judged. False: it is no heartbeat of the partner, or brings nothing new on this path, since somebody
+   * sends old ones again. One that the core has had by the other path is new on this one.
    */
-  hear(path: PathName, now: Instant, bytes: Uint8Array, isRepeat: boolean): boolean {
+  hear(path: PathName, now: Instant, bytes: Uint8Array, drop: DropReason | undefined): boolean {
     const place = this.#places[path];
+    const isRepeat = drop === 'duplicate';
+    if (drop !== undefined) {
+      const dropped = this.#meters.dropped[path];
+      dropped.set(drop, (dropped.get(drop) ?? 0) + 1);
+    }
+    if (drop !== undefined && !isRepeat) return false;
     const mark = sequenceOf(bytes);
     if (mark !== undefined) {
       const isSameLife = mark.incarnation === place.incarnation;
@@ -117,9 +155,23 @@ export class PathMeter {
       if (isSameLife) this.#meters.lost[path] += Math.max(0, mark.sequence - place.sequence - 1);
       place.incarnation = mark.incarnation;
       place.sequence = mark.sequence;
+      this.#echoed(path, place, mark.echo, now);
     }
     if (place.heardAt !== undefined) observe(this.#meters.gap[path], elapsedMs(place.heardAt, now));
     place.heardAt = now;
     return true;
+  }
+
+  #echoed(
+    path: PathName,
+    place: Place,
+    echo: { readonly incarnation: number; readonly sequence: number },
+    now: Instant,
+  ): void {
+    if (echo.incarnation !== this.#ownIncarnation || echo.sequence <= place.echoed) return;
+    const sentAt = this.#sent.get(echo.sequence);
+    if (sentAt === undefined) return;
+    place.echoed = echo.sequence;
+    observe(this.#meters.echo[path], elapsedMs(sentAt, now));
   }
 }

@@ -1,6 +1,7 @@
 /** What metrics tell beside the status and the services: numbers that no person reads as they are. Pure. */
 import type { IpAddress, Milliseconds } from '../base/index.ts';
-import type { LedgerTotals } from './ledger.ts';
+import type { AuditResult } from './audit-log.ts';
+import type { LedgerTotals, Totals } from './ledger.ts';
 import type { PulseSnapshot } from './messages.ts';
 import type { PulseMeters } from './meters.ts';
 import type { PulsePlan } from './plan.ts';
@@ -16,13 +17,19 @@ export type MetricFacts = {
   readonly configWarnings: number;
   /** Witnesses that answer us when asked from our own address. */
   readonly answering: readonly IpAddress[];
+  /** Left to confirm the change that waits; 0: none waits. */
+  readonly pendingMs: Milliseconds;
+  /** Entries of the audit in this life, by action and result; attempts that a flood kept out of it are counted, too. */
+  readonly audited: Totals<string, AuditResult>;
+  /** Of the flight recordings on the disk. */
+  readonly recordedBytes: number;
 };
 
 export function metricFacts(
   snapshot: PulseSnapshot,
   { failover }: PulsePlan,
   totals: LedgerTotals,
-  rest: Pick<MetricFacts, 'wallMs' | 'configWarnings'>,
+  rest: Omit<MetricFacts, 'meters' | 'totals' | 'leaseMs' | 'configDigest' | 'answering'>,
 ): MetricFacts {
   return {
     ...rest,

@@ -7,7 +7,7 @@
  * cannot be played back on another path or in the other direction.
  *
  * ```
- *  0  4  magic            RUNNING or STOPPED, little-endian (heartbeat.ts)
+ *  0  4  magic            RUNNING or STOPPED, those of fos in a fos pair, little-endian (heartbeat.ts)
  *  4  2  tag              "PX"
  *  6  1  version          1
  *  7  1  role             0 standby, 1 claim, 2 active
@@ -49,7 +49,7 @@ import {
   utf8,
 } from '../base/index.ts';
 import { REASONS, type Reason } from '../model/index.ts';
-import { encodeHeartbeat } from './heartbeat.ts';
+import { encodeHeartbeat, type HeartbeatKind } from './heartbeat.ts';
 import { be16, be32, be64, Reader, u8 } from './octets.ts';
 
 export type ExtendedRole = 'standby' | 'claim' | 'active';
@@ -103,11 +103,12 @@ const ELIGIBLE = 1;
 const STOPPING = 2;
 const SIGNED = 4;
 
-/** The whole datagram, magic included; signed when a key is given. */
+/** The whole datagram; signed when a key is given. `word` is the magic in front: that of the role, unless told. */
 export function encodeExtendedHeartbeat(
   trailer: Trailer,
   route: Route,
   key?: Uint8Array,
+  word: HeartbeatKind = trailer.role === 'active' ? 'running' : 'stopped',
 ): Uint8Array {
   const links = trailer.linkAddresses.slice(0, MAX_LINKS);
   const length = FIXED + links.length * 6 + (key === undefined ? 0 : MAC_BYTES);
@@ -116,7 +117,7 @@ export function encodeExtendedHeartbeat(
     (trailer.isStopping ? STOPPING : 0) |
     (key === undefined ? 0 : SIGNED);
   const body = concatBytes(
-    encodeHeartbeat(trailer.role === 'active' ? 'running' : 'stopped'),
+    encodeHeartbeat(word),
     be16(TAG),
     Uint8Array.of(VERSION, ROLES.indexOf(trailer.role), flags, REASONS.indexOf(trailer.reason)),
     be16(length),
@@ -169,15 +170,16 @@ export function decodeTrailer(
 /**
  * Life and number of a datagram that decodeTrailer has taken, read without decoding the rest; undefined: it has none.
  */
-export function sequenceOf(
-  datagram: Uint8Array,
-): { readonly incarnation: number; readonly sequence: number } | undefined {
+export function sequenceOf(datagram: Uint8Array): (Place & { readonly echo: Place }) | undefined {
   if (datagram.length < FIXED) return undefined;
-  const reader = new Reader(datagram.subarray(4, 32), 'big');
+  const reader = new Reader(datagram.subarray(4, 44), 'big');
   if (reader.u16() !== TAG) return undefined;
   reader.bytes(14);
-  return { incarnation: Number(reader.u64()), sequence: reader.u32() };
+  const place = { incarnation: Number(reader.u64()), sequence: reader.u32() };
+  return { ...place, echo: { incarnation: Number(reader.u64()), sequence: reader.u32() } };
 }
+
+type Place = { readonly incarnation: number; readonly sequence: number };
 
 type Start = { readonly role: ExtendedRole; readonly flags: number; readonly reason: Reason };
 
