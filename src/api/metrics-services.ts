@@ -5,7 +5,7 @@
  * of each only what alerts and weights need and the rest by service, because a scrape is read fifteen seconds later by a
  * database that keeps every series for weeks.
  */
-import { SERVER_REASONS } from '../core/index.ts';
+import { OVERRIDE_KINDS, SERVER_REASONS } from '../core/index.ts';
 import {
   type ServerDocument,
   type ServiceRowDocument,
@@ -188,10 +188,10 @@ export const SERVICES_METRICS: readonly MetricDefinition[] = [
     name: 'piranha_overrides',
     type: 'gauge',
     labels: ['kind'],
-    help: "An operator's words that stand against the checks: forgotten drains are seen here.",
+    help: "An operator's words beside lvs.cf and the checks: forgotten drains and weights are seen here.",
     read: ({ services }) => {
       if (services === undefined) return [];
-      return (['drain', 'disable', 'force-up'] as const).map((kind) => ({
+      return OVERRIDE_KINDS.map((kind) => ({
         labels: { kind },
         value: services.overrides.filter((override) => override.kind === kind).length,
       }));

@@ -4,7 +4,7 @@
  * those of what comes in are (route.ts).
  */
 import * as v from 'valibot';
-import { DROP_REASONS, type DropReason } from '../core/index.ts';
+import { DROP_REASONS, type DropReason, OVERRIDE_KINDS, SERVER_REASONS } from '../core/index.ts';
 import { AUDIT_RESULTS, EVENT_KINDS, LEVELS, ORDERS } from '../director/index.ts';
 import { PROBE_FAILURES, REASONS } from '../model/index.ts';
 import { PROBLEMS } from './problem.ts';
@@ -136,14 +136,12 @@ const traffic = v.strictObject({
 
 const override = v.strictObject({
   target: v.string(),
-  kind: v.picklist(['drain', 'disable', 'force-up']),
+  kind: v.picklist(OVERRIDE_KINDS),
+  weight: v.exactOptional(count),
   leftMs: v.exactOptional(ms),
 });
 
-export const SERVER_WORDS = [
-  ...['healthy', 'slow-start', 'unproven', 'kept', 'drained', 'disabled', 'forced-up'],
-  ...PROBE_FAILURES,
-] as const;
+export const SERVER_WORDS = [...SERVER_REASONS, ...PROBE_FAILURES] as const;
 
 const server = v.strictObject({
   name: v.string(),

@@ -75,9 +75,10 @@ function reasonText({ reason, detail, sinceMs, override }: Server): string {
   return `${reason}${left} for ${ageText(sinceMs)}${said}`;
 }
 
-function overrideLine({ target, kind, leftMs }: ServicesDocument['overrides'][number]): string {
+function overrideLine(override: ServicesDocument['overrides'][number]): string {
+  const { target, kind, weight, leftMs } = override;
   const end = leftMs === undefined ? 'until it is lifted' : `${ageText(leftMs)} left`;
-  return `OVERRIDE  ${target}: ${kind}, ${end}`;
+  return `OVERRIDE  ${target}: ${kind}${weight === undefined ? '' : ` ${weight}`}, ${end}`;
 }
 
 /** `812 B`, `1.4 MB`. */

@@ -178,6 +178,8 @@ test('after a restart a server keeps its weight until the first conclusion', () 
   assert.equal(concludeServer(held, 'unknown', rules(100), AT), held);
   assert.equal(stepWeight(held, rules(100), instant(1e9)), held);
   assert.equal(reweigh(held, { before: 50, now: rules(100) }), held);
+  assert.equal(reweigh(held, { before: 12, now: rules(5) }).weight, 5);
+  assert.equal(reweigh(held, { before: 50, now: rules(5) }).isHeld, true);
   const up = concludeServer(held, 'up', rules(100), AT);
   assert.deepEqual([up.weight, up.stepAt], [12, 21_000]);
   assert.equal(concludeServer(held, 'down', rules(100), AT).presence, 'absent');

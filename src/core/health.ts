@@ -171,14 +171,18 @@ export function stepWeight(state: ServerState, rules: WeightRules, now: Instant)
     : { presence, weight, isHeld, since, stepAt };
 }
 
-/** A reload changed what lvs.cf says: the operator's number takes effect at once, a slow start goes on below it. */
+/**
+ * lvs.cf, or an operator beside it, says another weight: it takes effect at once, a slow start goes on below it (of an
+ * adopted server that stood lower nobody knows that it was one; it is taken for one).
+ */
 export function reweigh(
   state: ServerState,
   { before, now: rules }: { readonly before: number; readonly now: WeightRules },
 ): ServerState {
-  if (state.presence !== 'in' || state.isHeld || before === rules.configured) return state;
+  if (state.presence !== 'in' || before === rules.configured) return state;
   const { presence, isHeld, since, stepAt } = state;
-  if (stepAt !== undefined && state.weight < rules.configured) return state;
+  const isGrowing = stepAt !== undefined || (isHeld && state.weight < before);
+  if (isGrowing && state.weight < rules.configured) return state;
   return { presence, weight: rules.configured, isHeld, since };
 }
 

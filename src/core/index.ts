@@ -21,7 +21,7 @@ export {
 export type { Ask, ExtendedSettings, ExtendedState, Partner } from './extended-types.ts';
 export { initialState, step, wakeAt } from './failover.ts';
 export * from './failover-types.ts';
-export { parseLoad } from './health.ts';
+export { MAX_WEIGHT, parseLoad } from './health.ts';
 export { meaningOf } from './meaning.ts';
 export { type FailoverState, intervalMs, type Move, RULES, type Rule, roleOf } from './moves.ts';
 export { refusalOf } from './operator.ts';

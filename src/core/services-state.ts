@@ -10,7 +10,7 @@ import {
   type ServiceTable,
   type Settings,
 } from '../model/index.ts';
-import type { CheckState, ServerState } from './health.ts';
+import type { CheckState, ServerState, WeightRules } from './health.ts';
 import type { ServerPlan, ServicesPlan } from './services-plan.ts';
 import type { Override, ServerReason, ServerStatus, ServiceStatus } from './services-types.ts';
 
@@ -78,6 +78,28 @@ export function overrideOf(state: ServicesState, server: ServerPlan): Override |
   return target === undefined ? undefined : state.overrides.get(target);
 }
 
+/** What a server's weight goes by: lvs.cf, or the operator's number in place of it. */
+export function rulesOf(state: ServicesState, server: ServerPlan): WeightRules {
+  const override = overrideOf(state, server);
+  if (override?.kind !== 'weight') return server.rules;
+  return { ...server.rules, configured: override.weight };
+}
+
+/** Do its checks alone decide whether connections come to it? */
+export function isFree(override: Override | undefined): boolean {
+  return override === undefined || (override.kind === 'weight' && !isDrain(override));
+}
+
+/** Is no new connection to come to it, by an operator's word? */
+export function isTakenOut(override: Override | undefined): boolean {
+  return override?.kind === 'disable' || isDrain(override);
+}
+
+function isDrain(override: Override | undefined): boolean {
+  if (override?.kind === 'weight') return override.weight === 0;
+  return override?.kind === 'drain';
+}
+
 /** The weight in the table; undefined: no row. */
 export function weightOf(
   state: ServerState,
@@ -87,7 +109,7 @@ export function weightOf(
   if (override?.kind === 'disable') return undefined;
   if (override?.kind === 'force-up' && state.presence !== 'in') return server.rules.configured;
   if (state.presence === 'absent') return undefined;
-  return override?.kind === 'drain' || state.presence === 'quiesced' ? 0 : state.weight;
+  return isDrain(override) || state.presence === 'quiesced' ? 0 : state.weight;
 }
 
 /** What `piranha services` shows. */
@@ -140,15 +162,14 @@ function reasonOf(
   override: Override | undefined,
   status: CheckState['status'],
 ): ServerReason | undefined {
-  if (override !== undefined) {
-    return ({ drain: 'drained', disable: 'disabled', 'force-up': 'forced-up' } as const)[
-      override.kind
-    ];
-  }
+  if (isDrain(override)) return 'drained';
+  if (override?.kind === 'disable') return 'disabled';
+  if (override?.kind === 'force-up') return 'forced-up';
   if (status === 'down') return undefined;
   if (server.isHeld) return 'kept';
   if (status === 'unknown') return server.presence === 'in' ? 'kept' : 'unproven';
-  return server.stepAt === undefined ? 'healthy' : 'slow-start';
+  if (server.stepAt !== undefined) return 'slow-start';
+  return override === undefined ? 'healthy' : 'weighed';
 }
 
 /** The name of a destination inside its service. */

@@ -13,15 +13,22 @@ import type { Instant } from '../base/index.ts';
 import type { Check, ProbeFailure, ServiceTable, Settings, Verdict } from '../model/index.ts';
 import type { LoadMonitor } from './services-plan.ts';
 
-/** An operator's word against the checks'. It outlives reloads; without `until` it stays until it is lifted. */
-export type Override = {
+/** An operator's word against the checks', or the file's. It outlives reloads; without `until` it stays until it is lifted. */
+export type Override = Word & { readonly until?: Instant };
+type Word =
   /**
    * `drain`: weight 0, connections finish. `disable`: not in the table. `force-up`: in service whatever its checks say
    * (nanny's USR2; its USR1 is `disable`, its HUP a lift).
    */
-  readonly kind: 'drain' | 'disable' | 'force-up';
-  readonly until?: Instant;
-};
+  | { readonly kind: 'drain' | 'disable' | 'force-up' }
+  /** As if lvs.cf said `weight`, 0 to MAX_WEIGHT; its checks decide as before. 0 is a drain. */
+  | { readonly kind: 'weight'; readonly weight: number };
+export const OVERRIDE_KINDS = [
+  'drain',
+  'disable',
+  'force-up',
+  'weight',
+] as const satisfies readonly Override['kind'][];
 
 export type ServicesInput =
   /** Start or reload. `standing`: what the kernel holds, at the start of a life; servers in it keep their weights. */
@@ -62,6 +69,7 @@ export const SERVER_REASONS = [
   'drained', // operator
   'disabled', // operator
   'forced-up', // operator
+  'weighed', // its checks are up, and an operator says its weight
 ] as const;
 export type ServerReason = (typeof SERVER_REASONS)[number] | ProbeFailure;
 

@@ -3,122 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Instant, instant } from '../base/index.ts';
-import { parseSettings } from '../config/index.ts';
-import {
-  down,
-  PROBE_FAILURES,
-  type ServiceTable,
-  type Settings,
-  serviceKeyText,
-  UP,
-  type VirtualService,
-} from '../model/index.ts';
-import { stepServices } from './services.ts';
-import {
-  desiredTable,
-  initialServices,
-  type ServicesState,
-  servicesStatus,
-  servicesWakeAt,
-} from './services-state.ts';
-import {
-  type Override,
-  SERVER_REASONS,
-  type ServicesEffect,
-  type ServicesInput,
-} from './services-types.ts';
+import { instant } from '../base/index.ts';
+import { down, PROBE_FAILURES, UP, type VirtualService } from '../model/index.ts';
+import { desiredTable, servicesStatus, servicesWakeAt } from './services-state.ts';
+import { SERVER_REASONS } from './services-types.ts';
 import { planTable } from './table-plan.ts';
-
-const HEAD = `primary = 198.51.100.11
-service = lvs
-network = direct
-hard_shutdown = 0
-`;
-
-function section(name: string, body: string, servers: readonly string[]): string {
-  const blocks = servers.map((server) => {
-    const [label = '', last = '', weight = '1'] = server.split(' ');
-    return `server ${label} {\n address = 198.51.100.${last}\n active = 1\n weight = ${weight}\n }`;
-  });
-  const vip = body.includes('address =') ? '' : 'address = 198.51.100.100 eth0:1\n';
-  return `virtual ${name} {\n active = 1\n ${vip}${body}\n${blocks.join('\n')}\n}\n`;
-}
-
-function settings(text: string, head = HEAD): Settings {
-  const verdict = parseSettings(head + text, { file: 'lvs.cf' });
-  assert.ok(verdict.settings !== undefined, JSON.stringify(verdict.problems));
-  return verdict.settings;
-}
-
-/** Turns the crank by hand: a clock, the last effects, and servers called up and down by address. */
-class Bench {
-  state: ServicesState = initialServices();
-  effects: readonly ServicesEffect[] = [];
-  now = 1000;
-
-  feed(input: ServicesInput): this {
-    const { state, effects } = stepServices(this.state, input);
-    this.state = state;
-    this.effects = effects;
-    return this;
-  }
-
-  load(wish: Settings, standing?: ServiceTable): this {
-    const base = { kind: 'settings', now: this.at(), settings: wish } as const;
-    return this.feed(standing === undefined ? base : { ...base, standing });
-  }
-
-  /** `probe('21', false)`: every check of that server fails. */
-  probe(last: string, isUp = true): this {
-    const keys = [...this.state.plan.checks.values()].filter((c) => c.address.endsWith(`.${last}`));
-    assert.ok(keys.length > 0, `nobody checks ${last}`);
-    const verdict = isUp ? UP : down('connect-refused', 'refused');
-    return this.feed({
-      kind: 'verdicts',
-      now: this.at(),
-      verdicts: keys.map(({ key }) => ({ check: key, verdict })),
-    });
-  }
-
-  override(target: string, override?: Override): this {
-    const base = { kind: 'override', now: this.at(), target } as const;
-    return this.feed(override === undefined ? base : { ...base, override });
-  }
-
-  wake(now: number): this {
-    this.now = now;
-    return this.feed({ kind: 'wake', now: this.at() });
-  }
-
-  at(): Instant {
-    return instant(this.now);
-  }
-
-  /** `tcp 198.51.100.100:80: .21 w1, .22 w1` */
-  rows(): string[] {
-    return desiredTable(this.state).map(({ service, destinations }) => {
-      const list = destinations.map((row) => `.${row.address.split('.')[3]} w${row.weight}`);
-      return `${serviceKeyText(service.key)}: ${list.join(', ')}`.trim();
-    });
-  }
-
-  notes(): string[] {
-    return this.effects.flatMap((effect) => {
-      if (effect.kind !== 'note') return effect.kind === 'hook' ? [`hook ${effect.command}`] : [];
-      const { note } = effect;
-      if (note.kind === 'server') return [`${note.server} ${note.weight} ${note.reason}`];
-      if (note.kind === 'sorry') return [`sorry ${note.isShown}`];
-      return note.kind === 'quorum' ? [`quorum ${note.isReached}`] : [`ended ${note.target}`];
-    });
-  }
-
-  tables(): number {
-    return this.effects.filter((effect) => effect.kind === 'table').length;
-  }
-}
-
-const TWO = section('web', 'port = 80', ['a 21', 'b 22']);
+import { Bench, HEAD, SORRY, section, settings, TWO, weigh } from './test-services.ts';
 
 test('a virtual service stands at once, its servers only after their first good check', () => {
   const bench = new Bench().load(settings(TWO));
@@ -156,8 +46,6 @@ test('H6: quiesce_server keeps a failed server with weight 0', () => {
   const bench = new Bench().load(wish).probe('21').probe('22').probe('21', false);
   assert.deepEqual(bench.rows(), ['tcp 198.51.100.100:80: .21 w0, .22 w1']);
 });
-
-const SORRY = section('web', 'sorry_server = 198.51.100.99\nreentry = 10', ['a 21', 'b 22']);
 
 test('H6: the sorry server comes with the last real server that goes, in one table, and goes with the first back', () => {
   const bench = new Bench().load(settings(SORRY)).probe('21').probe('22');
@@ -298,40 +186,6 @@ test('H8: a monitor that cannot work takes its server out and no more; hard_shut
   }
 });
 
-test('a drained server has weight 0, a disabled one no row, and both start slowly when they come back', () => {
-  const bench = new Bench().load(settings(section('web', 'port = 80', ['a 21 64', 'b 22'])));
-  bench.probe('21').probe('22').wake(1e6);
-  assert.deepEqual(bench.rows(), ['tcp 198.51.100.100:80: .21 w64, .22 w1']);
-  bench.override('a', { kind: 'drain' });
-  assert.deepEqual(bench.rows(), ['tcp 198.51.100.100:80: .21 w0, .22 w1']);
-  bench.override('web/a', { kind: 'disable' });
-  assert.deepEqual(bench.rows(), ['tcp 198.51.100.100:80: .22 w1']);
-  bench.override('web/a').override('a');
-  assert.deepEqual(bench.rows(), ['tcp 198.51.100.100:80: .21 w2, .22 w1']);
-});
-
-test('an override outlives a reload and ends by itself when its time is over', () => {
-  const bench = new Bench().load(settings(TWO)).probe('21').probe('22');
-  bench.override('a', { kind: 'disable', until: instant(61_000) }).load(settings(TWO));
-  assert.deepEqual(bench.rows(), ['tcp 198.51.100.100:80: .22 w1']);
-  assert.equal(servicesWakeAt(bench.state), 61_000);
-  assert.deepEqual(bench.wake(61_000).notes(), ['ended a', 'a 1 healthy']);
-  assert.equal(servicesWakeAt(bench.state), undefined);
-});
-
-test('force-up brings a failing server in until it is lifted', () => {
-  const bench = new Bench().load(settings(TWO)).probe('21', false);
-  bench.override('a', { kind: 'force-up' });
-  assert.deepEqual(bench.rows(), ['tcp 198.51.100.100:80: .21 w1']);
-  assert.deepEqual(bench.override('a').rows(), ['tcp 198.51.100.100:80:']);
-});
-
-test('draining every server of a service brings its sorry server in', () => {
-  const bench = new Bench().load(settings(SORRY)).probe('21').probe('22');
-  bench.override('a', { kind: 'drain' }).override('b', { kind: 'drain' });
-  assert.deepEqual(bench.rows(), ['tcp 198.51.100.100:80: .21 w0, .22 w0, .99 w1']);
-});
-
 test('a quorum with hysteresis is reached above, lost below, and its hooks run at the changes only', () => {
   const bare = settings(section('web', 'reentry = 10', ['a 21', 'b 22', 'c 23', 'd 24']));
   const quorum = { weight: 2, hysteresis: 1, upCommand: 'up', downCommand: 'down' };
@@ -420,7 +274,8 @@ const event = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('override' as const),
       target: fc.constantFrom('a', 'b', 'web/a', 'mark2/d'),
-      word: fc.constantFrom('drain', 'disable', 'force-up', undefined),
+      word: fc.constantFrom('drain', 'disable', 'force-up', 'weight', undefined),
+      weight: fc.constantFrom(0, 1, 5, 100),
       ms: fc.option(fc.integer({ min: 1, max: 30_000 }), { nil: undefined }),
     }),
   },
@@ -443,7 +298,9 @@ function play(bench: Bench, item: typeof event extends fc.Arbitrary<infer E> ? E
       return;
     case 'override': {
       const until = item.ms === undefined ? {} : { until: instant(bench.now + item.ms) };
-      bench.override(item.target, item.word && { kind: item.word, ...until });
+      const { word } = item;
+      const said = word === 'weight' ? weigh(item.weight) : word && { kind: word };
+      bench.override(item.target, said && { ...said, ...until });
     }
   }
 }
@@ -464,9 +321,12 @@ test('whatever happens, only proven servers take traffic and the sorry server is
           const serving = service.servers.filter(
             ({ weight }) => weight !== undefined && weight > 0,
           );
-          for (const { weight, configuredWeight, reason } of serving) {
-            assert.ok(['healthy', 'slow-start', 'kept', 'forced-up'].includes(reason), reason);
-            assert.ok((weight ?? 0) <= configuredWeight);
+          for (const { weight, configuredWeight, reason, override } of serving) {
+            const words = ['healthy', 'slow-start', 'kept', 'forced-up', 'weighed'];
+            assert.ok(words.includes(reason), reason);
+            const most = override?.kind === 'weight' ? override.weight : configuredWeight;
+            assert.ok((weight ?? 0) <= most, `${weight} above ${most}`);
+            if (reason === 'weighed') assert.equal(weight, most);
           }
           const isPending = service.servers.some(({ reason }) => reason === 'unproven');
           const isShown = service.sorryServer?.isShown ?? false;

@@ -31,15 +31,18 @@ import {
 import { planServices, type ServicePlan } from './services-plan.ts';
 import {
   desiredTable,
+  isFree,
+  isTakenOut,
   overrideOf,
   rowName,
+  rulesOf,
   type ServiceState,
   type ServicesState,
   serverStatus,
   statusOf,
   weightOf,
 } from './services-state.ts';
-import type { Override, ServicesEffect, ServicesInput } from './services-types.ts';
+import type { ServicesEffect, ServicesInput } from './services-types.ts';
 import { equalDestinations } from './table-plan.ts';
 
 export type ServicesStep = {
@@ -80,7 +83,7 @@ function onSettings(old: ServicesState, input: InputOf<'settings'>): ServicesSte
     const carried =
       known === undefined
         ? adoptService(service, adopted.get(key), now)
-        : carryService(service, known, old.plan.services.get(key));
+        : carryService(old, key, service, known);
     before.set(key, carried);
   }
   const base = { ...old, settings, plan, checks, services: before, wish: old.wish + 1 };
@@ -118,16 +121,23 @@ function adoptService(
 
 /** A reload: servers that are still listed keep their state, with a changed weight taken over at once. */
 function carryService(
+  old: ServicesState,
+  key: string,
   plan: ServicePlan,
   known: ServiceState,
-  oldPlan: ServicePlan | undefined,
 ): ServiceState {
-  const weights = new Map(oldPlan?.servers.map(({ row }) => [rowName(row), row.weight] as const));
+  const weights = new Map(
+    old.plan.services
+      .get(key)
+      ?.servers.map((server) => [rowName(server.row), rulesOf(old, server).configured] as const),
+  );
   const servers = new Map<string, ServerState>();
-  for (const { row, rules } of plan.servers) {
-    const server = known.servers.get(rowName(row));
-    const before = weights.get(rowName(row)) ?? rules.configured;
-    if (server !== undefined) servers.set(rowName(row), reweigh(server, { before, now: rules }));
+  for (const planned of plan.servers) {
+    const name = rowName(planned.row);
+    const server = known.servers.get(name);
+    const rules = rulesOf(old, planned);
+    const before = weights.get(name) ?? rules.configured;
+    if (server !== undefined) servers.set(name, reweigh(server, { before, now: rules }));
   }
   return { ...known, servers };
 }
@@ -161,7 +171,9 @@ function onLoads(old: ServicesState, { now, loads }: InputOf<'loads'>): Services
   const touched = new Set<string>();
   for (const [key, service] of old.services) {
     const servers = new Map(service.servers);
-    for (const { row, rules } of old.plan.services.get(key)?.servers ?? []) {
+    for (const planned of old.plan.services.get(key)?.servers ?? []) {
+      const { row } = planned;
+      const rules = rulesOf(old, planned);
       const server = servers.get(rowName(row));
       if (!rules.followsLoad || server === undefined || !loads.has(row.address)) continue;
       const next = stepLoad(server, rules.configured, loads.get(row.address));
@@ -201,16 +213,23 @@ function onWake(old: ServicesState, now: Instant): ServicesStep {
   );
 }
 
-/** After a change of overrides. A server that comes back from a drain has no connections: it starts slowly again. */
+/**
+ * After a change of overrides. A server that comes back from a drain has no connections: it starts slowly again. A number
+ * takes effect at once.
+ */
 function settleOverrides(next: ServicesState, old: ServicesState, now: Instant): ServicesStep {
   const services = new Map(next.services);
   for (const [key, service] of next.services) {
     const servers = new Map(service.servers);
     for (const server of next.plan.services.get(key)?.servers ?? []) {
       const name = rowName(server.row);
-      const isBack = isTakenOut(overrideOf(old, server)) && overrideOf(next, server) === undefined;
-      if (isBack && servers.get(name)?.presence === 'in')
-        servers.set(name, admit(server.rules, now));
+      const known = servers.get(name);
+      if (known?.presence !== 'in') continue;
+      const [was, is] = [overrideOf(old, server), overrideOf(next, server)];
+      const isBack = isTakenOut(was) && isFree(is);
+      const rules = rulesOf(next, server);
+      const before = rulesOf(old, server).configured;
+      servers.set(name, isBack ? admit(rules, now) : reweigh(known, { before, now: rules }));
     }
     services.set(key, { ...service, servers });
   }
@@ -251,9 +270,10 @@ function settleService(
   for (const server of plan.servers) {
     const name = rowName(server.row);
     const status = statusOf(state, server);
+    const rules = rulesOf(state, server);
     const known = before.servers.get(name) ?? absentServer(now);
-    const concluded = concludeServer(known, status, server.rules, now);
-    const next = stepWeight(concluded, server.rules, now);
+    const concluded = concludeServer(known, status, rules, now);
+    const next = stepWeight(concluded, rules, now);
     const override = overrideOf(state, server);
     const weight = weightOf(next, override, server);
     servers.set(name, next);
@@ -261,9 +281,9 @@ function settleService(
     if (weight !== undefined) destinations.push({ ...server.row, weight });
     if (weight !== undefined && weight > 0) {
       isServing = true;
-      servingWeight += server.rules.configured;
+      servingWeight += rules.configured;
     }
-    isPending ||= status === 'unknown' && override === undefined;
+    isPending ||= status === 'unknown' && isFree(override);
   }
   const { sorry } = plan;
   const isSorry = sorry !== undefined && !isServing && (before.isSorry || !isPending);
@@ -282,10 +302,6 @@ function isSameEntry(a: ServiceEntry, b: ServiceEntry): boolean {
     const other = b.destinations[index];
     return other !== undefined && rowName(row) === rowName(other) && equalDestinations(row, other);
   });
-}
-
-function isTakenOut(override: Override | undefined): boolean {
-  return override?.kind === 'drain' || override?.kind === 'disable';
 }
 
 /**

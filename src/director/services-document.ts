@@ -71,6 +71,8 @@ export type Traffic = {
 export type OverrideDocument = {
   readonly target: string;
   readonly kind: Override['kind'];
+  /** Of kind `weight`. */
+  readonly weight?: number;
   /** Absent: until it is lifted. */
   readonly leftMs?: Milliseconds;
 };
@@ -159,9 +161,9 @@ function serverDocument(
 }
 
 function overrideDocument(target: string, override: Override, now: Instant): OverrideDocument {
-  const { kind, until } = override;
-  if (until === undefined) return { target, kind };
-  return { target, kind, leftMs: Math.max(0, Math.round(elapsedMs(now, until))) };
+  const { until, ...word } = override;
+  if (until === undefined) return { target, ...word };
+  return { target, ...word, leftMs: Math.max(0, Math.round(elapsedMs(now, until))) };
 }
 
 function traffic(counters: ObservedService['counters']): Traffic {

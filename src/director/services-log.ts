@@ -64,7 +64,8 @@ function serverLines(
     return [nanny(`[ active ] making ${endpoint} available ${ending}`)];
   }
   if (isServing) {
-    return isVerbose ? [nanny(`weight of ${endpoint} is ${weight} now ${ending}`)] : [];
+    const isWorthIt = isVerbose || reason === 'weighed';
+    return isWorthIt ? [nanny(`weight of ${endpoint} is ${weight} now ${ending}`)] : [];
   }
   const quiesced = weight === 0 ? ', quiesced' : '';
   const told = nanny(
@@ -80,7 +81,7 @@ function serverLines(
 /** After `due to`. */
 function cause(reason: ServerReason): string {
   if (reason === 'wrong-answer' || reason === 'answer-too-long') return 'an unexpected answer';
-  if (reason === 'drained' || reason === 'disabled') return 'an order of the operator';
+  if (reason === 'drained' || reason === 'disabled' || reason === 'weighed') return 'an order of the operator';
   if (reason === 'tls-refused' || reason === 'certificate') return 'a failed TLS check';
   if (reason === 'program-failed') return 'a failed program';
   if (reason === 'bad-check') return 'a check that cannot be made';

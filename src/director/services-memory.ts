@@ -8,7 +8,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, elapsedMs, type Instant } from '../base/index.ts';
-import type { Override } from '../core/index.ts';
+import { MAX_WEIGHT, OVERRIDE_KINDS, type Override } from '../core/index.ts';
 import { systemErrorText } from './sentences.ts';
 
 export type Remembered = {
@@ -19,11 +19,10 @@ export type Remembered = {
 type Clocks = { readonly now: Instant; readonly wallMs: number };
 type Stored = {
   readonly v: 1;
-  readonly overrides: readonly {
+  readonly overrides: readonly (Override & {
     readonly target: string;
-    readonly kind: Override['kind'];
     readonly untilWallMs?: number;
-  }[];
+  })[];
   readonly ours: readonly string[];
 };
 
@@ -54,10 +53,10 @@ export class ServicesMemory {
       return NOTHING;
     }
     const overrides = new Map<string, Override>();
-    for (const { target, kind, untilWallMs } of stored.overrides) {
-      if (untilWallMs === undefined) overrides.set(target, { kind });
+    for (const { target, untilWallMs, ...override } of stored.overrides) {
+      if (untilWallMs === undefined) overrides.set(target, override);
       else if (untilWallMs > wallMs) {
-        overrides.set(target, { kind, until: after(now, untilWallMs - wallMs) });
+        overrides.set(target, { ...override, until: after(now, untilWallMs - wallMs) });
       }
     }
     return { overrides, ours: stored.ours };
@@ -67,9 +66,9 @@ export class ServicesMemory {
   write({ overrides, ours }: Remembered, { now, wallMs }: Clocks): void {
     const stored: Stored = {
       v: 1,
-      overrides: Array.from(overrides, ([target, { kind, until }]) => ({
+      overrides: Array.from(overrides, ([target, { until, ...override }]) => ({
         target,
-        kind,
+        ...override,
         // To the second: the two clocks drift against each other, and that is no news.
         ...(until !== undefined && {
           untilWallMs: Math.round((wallMs + elapsedMs(now, until)) / 1000) * 1000,
@@ -89,8 +88,6 @@ export class ServicesMemory {
   }
 }
 
-const KINDS = ['drain', 'disable', 'force-up'];
-
 function isStored(value: unknown): value is Stored {
   if (typeof value !== 'object' || value === null) return false;
   if (!('v' in value && 'overrides' in value && 'ours' in value) || value.v !== 1) return false;
@@ -102,6 +99,12 @@ function isStored(value: unknown): value is Stored {
 function isStoredOverride(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (!('target' in value && 'kind' in value) || typeof value.target !== 'string') return false;
-  if (!KINDS.some((kind) => kind === value.kind)) return false;
+  if (!OVERRIDE_KINDS.some((kind) => kind === value.kind)) return false;
+  const weight = 'weight' in value ? value.weight : undefined;
+  if (value.kind === 'weight' ? !isWeight(weight) : weight !== undefined) return false;
   return !('untilWallMs' in value) || Number.isFinite(value.untilWallMs);
+}
+
+function isWeight(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MAX_WEIGHT;
 }

@@ -11,6 +11,7 @@ import { IpvsPort, portError } from '../ports/index.ts';
 import { choosePlane } from './data-plane.ts';
 import { ImaginedIpvs } from './imagined-ipvs.ts';
 import { IpvsDuties } from './ipvs-duties.ts';
+import { overrideSentences } from './override-text.ts';
 import { servicesDocument } from './services-document.ts';
 import { driftText, servicesNoteLines, settingsLines } from './services-log.ts';
 import { ServicesMemory } from './services-memory.ts';
@@ -116,6 +117,7 @@ describe('what is remembered', () => {
     const overrides = new Map([
       ['web-a', { kind: 'drain', until: instant(61_000) } as const],
       ['web-b', { kind: 'disable' } as const],
+      ['web/web-c', { kind: 'weight', weight: 7, until: instant(61_000) } as const],
       ['old', { kind: 'drain', until: instant(1500) } as const],
     ]);
     memory().write(
@@ -128,6 +130,7 @@ describe('what is remembered', () => {
       [
         ['web-a', { kind: 'drain', until: 30_500 }],
         ['web-b', { kind: 'disable' }],
+        ['web/web-c', { kind: 'weight', weight: 7, until: 30_500 }],
       ],
     );
     assert.deepEqual(back.ours, ['tcp 198.51.100.100:80']);
@@ -139,6 +142,9 @@ describe('what is remembered', () => {
       '{"v":',
       '[]',
       '{"v":1,"overrides":[{"target":"x","kind":"explode"}],"ours":[]}',
+      '{"v":1,"overrides":[{"target":"x","kind":"weight"}],"ours":[]}',
+      '{"v":1,"overrides":[{"target":"x","kind":"weight","weight":65536}],"ours":[]}',
+      '{"v":1,"overrides":[{"target":"x","kind":"drain","weight":5}],"ours":[]}',
     ]) {
       writeFileSync(join(directory, 'services.json'), text);
       said.length = 0;
@@ -231,4 +237,13 @@ test('the document tells state, reason, override and what is left of it', () => 
     ['inactive', 'connect-refused', 'ECONNREFUSED'],
   );
   assert.deepEqual(document.overrides, [{ target: 'web-a', kind: 'drain', leftMs: 2000 }]);
+  const seven = { kind: 'weight', weight: 7 } as const;
+  state = stepServices(state, { kind: 'override', now, target: 'web-b', override: seven }).state;
+  const again = servicesDocument(state, plane, [], instant(3000));
+  const ofB = { target: 'web-b', kind: 'weight', weight: 7 };
+  assert.deepEqual(again.services[0]?.servers[1]?.override, ofB);
+  assert.deepEqual(overrideSentences(state, instant(3000)), [
+    'not in the file: web-a is drained by an operator, 1 min left',
+    'not in the file: web-b has weight 7 by an operator, until it is lifted',
+  ]);
 });
