@@ -2,8 +2,7 @@
  * The services machine with its crank turned by hand, for tests of the core: `probe`, `override`, `wake` feed inputs as the
  * runner would, `rows` and `notes` tell what came out of the last one. `section` and `settings` make short lvs.cf files.
  */
-import assert from 'node:assert/strict';
-import { type Instant, instant } from '../base/index.ts';
+import { assert, type Instant, instant } from '../base/index.ts';
 import { parseSettings } from '../config/index.ts';
 import { down, type ServiceTable, type Settings, serviceKeyText, UP } from '../model/index.ts';
 import { stepServices } from './services.ts';
@@ -27,7 +26,7 @@ export function section(name: string, body: string, servers: readonly string[]):
 
 export function settings(text: string, head = HEAD): Settings {
   const verdict = parseSettings(head + text, { file: 'lvs.cf' });
-  assert.ok(verdict.settings !== undefined, JSON.stringify(verdict.problems));
+  assert(verdict.settings !== undefined, JSON.stringify(verdict.problems));
   return verdict.settings;
 }
 
@@ -52,7 +51,7 @@ export class Bench {
   /** `probe('21', false)`: every check of that server fails. */
   probe(last: string, isUp = true): this {
     const keys = [...this.state.plan.checks.values()].filter((c) => c.address.endsWith(`.${last}`));
-    assert.ok(keys.length > 0, `nobody checks ${last}`);
+    assert(keys.length > 0, `nobody checks ${last}`);
     const verdict = isUp ? UP : down('connect-refused', 'refused');
     return this.feed({
       kind: 'verdicts',
