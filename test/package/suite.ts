@@ -5,36 +5,23 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CleanRoot } from './clean-root.ts';
+import { Packages, ROOT, VERSION } from './packages.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const UNITS = join(ROOT, 'packaging/systemd');
 const LIMIT_MS = 60_000;
-/** The day of a build; without it that of the last commit. */
-const EPOCH = '1790000000';
-const { version: VERSION } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 
-const scratch = mkdtempSync(join(tmpdir(), 'pirdeb-'));
-const first = join(scratch, 'first');
+let packages: Packages;
 let root: CleanRoot;
 const directors: ChildProcess[] = [];
 
 before(() => {
-  build(copyOfTree('tree'), first);
-  root = new CleanRoot(join(scratch, 'root'));
+  packages = new Packages();
+  root = new CleanRoot(join(packages.scratch, 'root'));
   root.around('mount', '-t', 'proc', 'proc', join(root.path, 'proc'));
   root.around('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth1');
   root.around('ip', 'link', 'set', 'eth0', 'up');
@@ -45,59 +32,14 @@ before(() => {
 after(() => {
   for (const director of directors) director.kill('SIGKILL');
   root.close();
-  rmSync(scratch, { recursive: true, force: true });
+  packages.close();
 });
-
-/** The tree as it is now, at another place: what is edited meanwhile does not matter, nor does the place. */
-function copyOfTree(name: string, from = ROOT): string {
-  const to = join(scratch, name);
-  const apart = ['.git', '.cache', 'build/package', 'build/qemu', 'build/promtool', 'build/deb'];
-  const excluded = [...apart, 'node_modules'].map((path) => `--exclude=./${path}`).join(' ');
-  const script = `mkdir '${to}'; cd '${from}'; tar ${excluded} -cf - . | tar -xf - -C '${to}'
-    cp -al node_modules '${to}/' 2>/dev/null || cp -a node_modules '${to}/'`;
-  const { status, stderr } = spawnSync('sh', ['-c', script], { encoding: 'utf8' });
-  assert.equal(status, 0, stderr);
-  return to;
-}
-
-/** Quickly: how hard the archive is squeezed changes nothing of what is tested. */
-function build(tree: string, directory: string): void {
-  const { status, stdout, stderr } = spawnSync('packaging/build-deb', [directory], {
-    cwd: tree,
-    encoding: 'utf8',
-    env: { ...process.env, PIRANHA_XZ: '0', SOURCE_DATE_EPOCH: EPOCH },
-  });
-  assert.equal(status, 0, stdout + stderr);
-}
 
 function sums(directory: string): readonly string[] {
   return readdirSync(directory).map((name) => {
     const bytes = readFileSync(join(directory, name));
     return `${name} ${createHash('sha256').update(bytes).digest('hex')}`;
   });
-}
-
-function archive(name: string): string {
-  const found = readdirSync(first).find((file) => file.startsWith(`${name}_`));
-  assert.ok(found !== undefined, `${name} was built`);
-  return join(first, found);
-}
-
-/** The same package under a later version, as a later build would lay it out. */
-function laterArchive(version: string): string {
-  const tree = join(scratch, version);
-  const to = join(root.path, `piranha_${version}.deb`);
-  const script = `
-    dpkg-deb -R '${archive('piranha')}' '${tree}'
-    mv '${tree}/usr/lib/piranha/${VERSION}' '${tree}/usr/lib/piranha/${version}'
-    ln -sfn ${version} '${tree}/usr/lib/piranha/current'
-    sed -i 's/^Version: .*/Version: ${version}/' '${tree}/DEBIAN/control'
-    sed -i 's,/${VERSION}/,/${version}/,' '${tree}/DEBIAN/md5sums'
-    dpkg-deb --root-owner-group -Zxz -z1 -b '${tree}' '${to}'`;
-  const { status, stderr } = spawnSync('sh', ['-ec', script], { encoding: 'utf8' });
-  assert.equal(status, 0, stderr);
-  rmSync(tree, { recursive: true });
-  return `/piranha_${version}.deb`;
 }
 
 function sh(text: string): string {
@@ -159,16 +101,19 @@ const configure = (text: string) => writeFileSync(join(root.path, 'etc/sysconfig
 
 describe('the build', () => {
   test('two builds of one tree give the same bytes, wherever it lies', () => {
+    const { directory, scratch } = packages;
     const second = join(scratch, 'second');
-    build(copyOfTree('another tree', join(scratch, 'tree')), second);
-    assert.equal(sums(first).length, 2);
-    assert.deepEqual(sums(second), sums(first));
+    packages.build(packages.copyOfTree('another tree', join(scratch, 'tree')), second);
+    assert.equal(sums(directory).length, 2);
+    assert.deepEqual(sums(second), sums(directory));
     rmSync(second, { recursive: true });
   });
 
   test('everything belongs to root, and nothing is writable by others or set-user-id', () => {
-    for (const name of ['piranha', 'piranha-node']) {
-      const listing = spawnSync('dpkg-deb', ['-c', archive(name)], { encoding: 'utf8' }).stdout;
+    for (const name of ['piranha', 'piranha-node'] as const) {
+      const listing = spawnSync('dpkg-deb', ['-c', packages.archive(name)], {
+        encoding: 'utf8',
+      }).stdout;
       for (const line of listing.trim().split('\n')) {
         assert.match(line, /^([dl-][rwx-]{9}) root\/root /, line);
         if (!line.startsWith('l')) assert.match(line, /^.{8}-/, line);
@@ -197,10 +142,7 @@ describe('the build', () => {
 describe('on a clean root', () => {
   test('it installs without a compiler, and enables and starts nothing', () => {
     assert.notEqual(root.sh('command -v cc || command -v node').status, 0);
-    for (const name of ['piranha-node', 'piranha']) {
-      cpSync(archive(name), join(root.path, `${name}.deb`));
-    }
-    const output = sh('dpkg -i /piranha-node.deb /piranha.deb');
+    const output = sh(`dpkg -i ${packages.putInto(root.path)}`);
     assert.match(output, /put your addresses into \/etc\/sysconfig\/ha\/lvs\.cf/);
     assert.deepEqual(orders(), ['daemon-reload', 'try-restart piranha-console.service']);
     assert.equal(sh('dpkg --verify piranha piranha-node'), '');
@@ -247,7 +189,7 @@ describe('on a clean root', () => {
     configure(ACTIVE);
     const director = startDirector();
     await director.says('activating lvs');
-    const later = laterArchive('9.0.1');
+    const later = packages.putLater('9.0.1', root.path);
     orders();
     const output = sh(`dpkg -i --force-confold ${later}`);
     assert.match(
@@ -271,7 +213,7 @@ describe('on a clean root', () => {
     await sleep(1000);
     assert.ok(isThere(`usr/lib/piranha/${VERSION}`), 'kept for the one that ran');
     orders();
-    const output = sh(`dpkg -i --force-confold ${laterArchive('9.0.2')}`);
+    const output = sh(`dpkg -i --force-confold ${packages.putLater('9.0.2', root.path)}`);
     assert.match(output, /this director is standby: restarting it with version 9\.0\.2/);
     assert.ok(orders().includes('restart piranha.service'));
     assert.ok(!isThere(`usr/lib/piranha/${VERSION}`));
