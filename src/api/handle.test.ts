@@ -437,3 +437,19 @@ test('every answer is counted for metrics by the socket it went out on, a refuse
     own.close();
   }
 });
+
+test('events are filtered here, not by whoever asks; what is no place in time is refused', async () => {
+  const { events } = director.face;
+  const { id } = events.add({ kind: 'start', text: 'the mark' });
+  events.add({ kind: 'start', text: 'after it' });
+  const asked = await ask(request('GET', `/v1/events/recent?since=${id}`));
+  const found = asked.fields.get('events');
+  assert.deepEqual(Array.isArray(found) && found.map(({ text }) => text), ['after it']);
+  const later = await ask(request('GET', '/v1/events/recent?since=2999-01-01T00:00:00Z'));
+  assert.deepEqual(later.fields.get('events'), []);
+  for (const wrong of ['yesterday', '2026-99-99T00:00:00Z', '']) {
+    const refused = await ask(request('GET', `/v1/events/recent?since=${wrong}`));
+    assert.equal(refused.status, 400, wrong);
+    assert.match(String(refused.fields.get('title')), /^since is the id of a record/);
+  }
+});

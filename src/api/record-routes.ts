@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { err, ok } from '../base/index.ts';
-import { listIncidents, readIncident } from '../director/index.ts';
+import { listIncidents, readIncident, SINCE, sinceOf } from '../director/index.ts';
 import { streamEvents } from './event-stream.ts';
 import { document, jsonRoute, type Route, streamRoute, textRoute } from './route.ts';
 import { auditEntry, event, incident, version } from './schemas.ts';
@@ -19,6 +19,8 @@ const limit = v.exactOptional(
 const DEFAULT_LIMIT = 100;
 const PLACE = 'since (or last-event-id) is the id of a record: 1795370400000.17';
 const place = v.optional(v.pipe(v.string(), v.regex(/^\d{1,16}\.\d{1,16}$/, PLACE)));
+const MOMENT = 'since is the id of a record (1795370400000.17) or a moment (2026-11-22T18:00:00Z)';
+const since = v.exactOptional(v.pipe(v.string(), v.regex(SINCE, MOMENT)));
 
 export const RECORD_ROUTES: readonly Route[] = [
   streamRoute({
@@ -38,12 +40,19 @@ export const RECORD_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'GET',
     path: '/v1/events/recent',
-    summary: 'The last records, oldest first.',
+    summary:
+      'The last records, oldest first; with `since` only those after the record of this id, or from this moment on.',
     right: 'look',
-    query: v.strictObject({ limit }),
+    query: v.strictObject({ limit, since }),
     answer: v.strictObject({ v: version, events: v.array(event) }),
-    handle: ({ events }, { query }) =>
-      document({ events: events.recent(query.limit ?? DEFAULT_LIMIT) }),
+    handle: ({ events }, { query }) => {
+      if (query.since === undefined) {
+        return document({ events: events.recent(query.limit ?? DEFAULT_LIMIT) });
+      }
+      const isMeant = sinceOf(query.since);
+      if (isMeant === undefined) return err({ reason: 'bad-request', title: MOMENT });
+      return document({ events: events.recent(query.limit ?? DEFAULT_LIMIT, isMeant) });
+    },
   }),
   jsonRoute({
     method: 'GET',

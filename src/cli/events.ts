@@ -7,7 +7,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { err, ok, type Result } from '../base/index.ts';
-import type { EventRecord } from '../director/index.ts';
+import { type EventRecord, sinceOf } from '../director/index.ts';
 import { askDirector, directoryOf, silenceText, titleOf, type WhichNode } from './ask-director.ts';
 import { followStream } from './follow-stream.ts';
 import { DEFAULT_RUN_DIRECTORY, EVENTS } from './options-of-verbs.ts';
@@ -24,25 +24,24 @@ export const eventsCommand = withOptions('events', EVENTS, async ({ flags, value
   const limit = Number(values.get('limit') ?? 100);
   if (!Number.isInteger(limit) || limit < 1 || limit > MOST)
     return misuse('events', `--limit takes a whole number from 1 to ${MOST}`);
-  const since = sinceOf(values.get('since'));
-  if (since === undefined)
-    return misuse(
-      'events',
-      '--since takes 90s, 10m, 2h, an ISO 8601 moment, or the id of an event',
-    );
+  const since = sinceWord(values.get('since'));
+  if (!since.ok) return misuse('events', since.error);
   const path = values.get('runDirectory') ?? DEFAULT_RUN_DIRECTORY;
   const print = (event: EventRecord): void => {
     process.stdout.write(`${flags.has('json') ? JSON.stringify(event) : eventText(event)}\n`);
   };
   const asked = await Promise.all(
-    nodes.map(async (node) => ({ node, events: await recentEvents(path, node, MOST) })),
+    nodes.map(async (node) => ({
+      node,
+      events: await recentEvents(path, node, limit, since.value),
+    })),
   );
   const isOptional = (node: WhichNode): boolean => node === 'partner' && nodes.length > 1;
   const silent = asked.flatMap(({ node, events }) =>
     events.ok ? [] : [{ node, why: events.error }],
   );
   for (const { why } of silent) process.stderr.write(`piranha events: ${why}\n`);
-  const found = merged(asked.map(({ events }) => (events.ok ? events.value : []))).filter(since);
+  const found = merged(asked.map(({ events }) => (events.ok ? events.value : [])));
   for (const event of found.slice(-limit)) print(event);
   if (silent.some(({ node }) => !isOptional(node)) && !flags.has('follow')) return UNKNOWN;
   if (!flags.has('follow')) return 0;
@@ -62,25 +61,17 @@ export function nodesOf(word = 'both'): readonly WhichNode[] | undefined {
   return word === 'own' || word === 'partner' ? [word] : undefined;
 }
 
-/** Which records are meant by `--since`; undefined: it says none of what it may. */
-export function sinceOf(
+/** `--since` as the director takes it: an id as it is, a time ago or a local time as a moment. The error is a sentence. */
+export function sinceWord(
   text: string | undefined,
   nowMs = Date.now(),
-): ((event: Pick<EventRecord, 'id' | 'at'>) => boolean) | undefined {
-  if (text === undefined) return () => true;
-  const [, incarnation, sequence] = /^(\d+)\.(\d+)$/.exec(text) ?? [];
-  if (incarnation !== undefined) {
-    const isLater = (id: string): boolean => {
-      const [life, number] = id.split('.').map(Number);
-      return Number(life) === Number(incarnation)
-        ? Number(number) > Number(sequence)
-        : Number(life) > Number(incarnation);
-    };
-    return ({ id }) => isLater(id);
-  }
+): Result<string | undefined, string> {
+  if (text === undefined || sinceOf(text) !== undefined) return ok(text);
   const agoMs = parseTime(text);
   const from = agoMs === undefined ? Date.parse(text) : nowMs - agoMs;
-  return Number.isNaN(from) ? undefined : ({ at }) => Date.parse(at) >= from;
+  const isMoment = agoMs !== undefined || /^\d{4}-\d\d-\d\d/.test(text);
+  if (isMoment && !Number.isNaN(from)) return ok(new Date(from).toISOString());
+  return err('--since takes 90s, 10m, 2h, an ISO 8601 moment, or the id of an event');
 }
 
 /** By their wall clocks; records of one node keep their order. */
@@ -97,8 +88,11 @@ export async function recentEvents(
   path: string,
   node: WhichNode,
   limit: number,
+  since?: string,
 ): Promise<Result<readonly EventRecord[], string>> {
-  const answer = await askDirector(directoryOf(path, node), `/v1/events/recent?limit=${limit}`);
+  const from = since === undefined ? '' : `&since=${encodeURIComponent(since)}`;
+  const where = `/v1/events/recent?limit=${limit}${from}`;
+  const answer = await askDirector(directoryOf(path, node), where);
   if (!answer.ok) return err(silenceText(answer.error, node));
   const { code, document } = answer.value;
   if (code !== 200) return err(titleOf(answer.value));

@@ -11,7 +11,7 @@ import { REASONS } from '../model/index.ts';
 import { CONFIG_CHECK } from './doctor.ts';
 import { CHECKS } from './doctor-checks.ts';
 import { judgeServer, SERVER_CHECKS, type ServerAnswers } from './doctor-servers.ts';
-import { eventText, merged, sinceOf } from './events.ts';
+import { eventText, merged, sinceWord } from './events.ts';
 import { explanations } from './explain.ts';
 import { exitOf, type Finding } from './finding.ts';
 import { counterpart } from './incident.ts';
@@ -97,12 +97,17 @@ describe('events', () => {
 
   test('since takes an id, a moment or a time ago, and nothing else', () => {
     const now = Date.parse('2026-11-22T21:00:02Z');
-    const kept = (since: string) => [early, late].filter(sinceOf(since, now) ?? (() => false));
-    assert.deepEqual(kept('1000.9'), [late]);
-    assert.deepEqual(kept('999.50'), [early, late]);
-    assert.deepEqual(kept('2026-11-22T21:00:00.500Z'), [late]);
-    assert.deepEqual(kept('1s'), [late]);
-    assert.equal(sinceOf('yesterday'), undefined);
+    const asked = (since: string) => {
+      const word = sinceWord(since, now);
+      return word.ok ? word.value : word.error;
+    };
+    assert.equal(asked('1000.9'), '1000.9');
+    assert.equal(asked('2026-11-22T21:00:00.500+01:00'), '2026-11-22T21:00:00.500+01:00');
+    assert.equal(asked('90s'), '2026-11-22T20:58:32.000Z');
+    assert.equal(asked('2026-11-22'), '2026-11-22T00:00:00.000Z');
+    for (const wrong of ['yesterday', '5', '10 minutes', '', '2026-99-99']) {
+      assert.match(asked(wrong) ?? '', /^--since takes/, wrong);
+    }
   });
 });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { EventLog, type EventReader } from './event-log.ts';
+import { EventLog, type EventReader, sinceOf } from './event-log.ts';
 
 const FIRST_LIFE = 1_795_370_400_000;
 
@@ -130,4 +130,52 @@ test('the last records are those asked for, oldest first', () => {
     ['two', 'three'],
   );
   assert.equal(log.recent(100).length, 3);
+});
+
+describe('what happened since', () => {
+  const at = (second: number): string => new Date(second * 1000).toISOString();
+
+  /** A record a second, from 1 on. */
+  function logOf(records: number): EventLog {
+    let seconds = 0;
+    const log = new EventLog({ node: 'primary', incarnation: 7, wallMs: () => seconds * 1000 });
+    for (seconds = 1; seconds <= records; seconds++) log.add({ kind: 'start', text: `${seconds}` });
+    return log;
+  }
+
+  const texts = (log: EventLog, since: string, limit = 1000) =>
+    log.recent(limit, sinceOf(since)).map(({ kind, text }) => (kind === 'gap' ? kind : text));
+
+  test('is after a record, from a moment on, or all of a later life', () => {
+    const log = logOf(5);
+    assert.deepEqual(texts(log, '7.3'), ['4', '5']);
+    assert.deepEqual(texts(log, at(3)), ['3', '4', '5']);
+    assert.deepEqual(texts(log, '1970-01-01T01:00:03+01:00'), ['3', '4', '5']);
+    assert.deepEqual(texts(log, '6.99'), ['1', '2', '3', '4', '5']);
+    assert.deepEqual(texts(log, '8.1'), []);
+    assert.deepEqual(texts(log, '7.1', 2), ['4', '5']);
+  });
+
+  test('begins with a gap where records that were meant are overwritten, and only there', () => {
+    const log = logOf(5003);
+    assert.deepEqual(texts(log, '7.2', 6000).slice(0, 2), ['gap', '4']);
+    assert.deepEqual(texts(log, '7.3', 6000).slice(0, 1), ['4']);
+    assert.deepEqual(texts(log, at(3), 6000).slice(0, 2), ['gap', '4']);
+    assert.deepEqual(texts(log, at(4), 6000).slice(0, 1), ['4']);
+  });
+
+  test('what is neither an id nor a moment with its zone is nothing', () => {
+    for (const wrong of [
+      '',
+      'yesterday',
+      '7',
+      '7.',
+      '2026-11-22',
+      '2026-11-22T18:00:00',
+      '1e9.3',
+    ]) {
+      assert.equal(sinceOf(wrong), undefined, wrong);
+    }
+    assert.equal(sinceOf('2026-99-22T18:00:00Z'), undefined);
+  });
 });

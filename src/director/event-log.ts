@@ -52,6 +52,37 @@ export type NewEvent = Omit<EventRecord, 'id' | 'at' | 'node' | 'reason'> & {
   readonly reason?: string;
 };
 
+/** Is this record one of those that were asked for? */
+export type Since = (event: Pick<EventRecord, 'id' | 'at'>) => boolean;
+
+/** An id, or a moment with its zone. */
+export const SINCE =
+  /^\d{1,16}\.\d{1,16}$|^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
+
+/**
+ * The records after the one of this id, those of later lives among them, or those of a moment (ISO 8601, with its zone) and
+ * later; undefined: the text is neither.
+ */
+export function sinceOf(text: string): Since | undefined {
+  if (!SINCE.test(text)) return undefined;
+  if (!text.includes('T')) {
+    const [life, number] = partsOf(text);
+    return ({ id }) => {
+      const [ofLife, ofNumber] = partsOf(id);
+      return ofLife === life ? ofNumber > number : ofLife > life;
+    };
+  }
+  const moment = Date.parse(text);
+  if (Number.isNaN(moment)) return undefined;
+  const from = new Date(moment).toISOString();
+  return ({ at }) => at >= from;
+}
+
+function partsOf(id: string): readonly [life: number, sequence: number] {
+  const [life, sequence] = id.split('.');
+  return [Number(life), Number(sequence)];
+}
+
 const KEPT_RECORDS = 5000;
 /** Of JSON text. */
 const KEPT_CHARACTERS = 1024 * 1024;
@@ -73,6 +104,8 @@ export class EventLog {
   #first = 0;
   #characters = 0;
   #sequence = 0;
+  /** The last that was overwritten. */
+  #forgotten: Kept | undefined;
 
   constructor(parts: EventLogParts) {
     this.#parts = parts;
@@ -99,10 +132,20 @@ export class EventLog {
     return record;
   }
 
-  /** The last `limit` records, oldest first. */
-  recent(limit: number): readonly EventRecord[] {
-    const held = this.#ring.slice(Math.max(this.#first, this.#ring.length - limit));
-    return held.map(({ record }) => record);
+  /**
+   * The last `limit` records, oldest first, of those that `isMeant` (absent: of all). Where some that are meant were
+   * overwritten, a gap stands before the rest.
+   */
+  recent(limit: number, isMeant?: Since): readonly EventRecord[] {
+    if (isMeant === undefined) {
+      const held = this.#ring.slice(Math.max(this.#first, this.#ring.length - limit));
+      return held.map(({ record }) => record);
+    }
+    const held = this.#ring.slice(this.#first).filter(({ record }) => isMeant(record));
+    const lost = this.#forgotten;
+    const isGap = lost !== undefined && isMeant(lost.record);
+    const before = isGap ? [this.gap(this.#idOf(0), lost.sequence)] : [];
+    return [...before, ...held.map(({ record }) => record)].slice(-limit);
   }
 
   /** A reader's place: after the record of this id, or at the end. An id that is none of ours reads from the beginning. */
@@ -154,7 +197,8 @@ export class EventLog {
       this.#ring.length - this.#first > KEPT_RECORDS ||
       (this.#characters > KEPT_CHARACTERS && this.#ring.length - this.#first > 1)
     ) {
-      this.#characters -= this.#ring[this.#first]?.json.length ?? 0;
+      this.#forgotten = this.#ring[this.#first];
+      this.#characters -= this.#forgotten?.json.length ?? 0;
       this.#first++;
     }
     if (this.#first < KEPT_RECORDS) return;

@@ -10,7 +10,14 @@ export {
 export type { CheckDocument, ConfigDocument, DiffDocument } from './change-desk.ts';
 export { VERSION_STATES, type Version } from './change-store.ts';
 export type { Applied, ApplyRequest, ChangeProblem, Pending } from './changes.ts';
-export { EVENT_KINDS, type EventKind, EventLog, type EventRecord } from './event-log.ts';
+export {
+  EVENT_KINDS,
+  type EventKind,
+  EventLog,
+  type EventRecord,
+  SINCE,
+  sinceOf,
+} from './event-log.ts';
 export type { Api, DirectorFace, OpenApi, Refusal, ServicesFace } from './face.ts';
 /** For tests of rooms below this one; nothing of it is loaded by a director. */
 export const imagined = () => import('./imagined-director.ts');
@@ -42,6 +49,7 @@ export {
 export type { MetricFacts } from './metric-facts.ts';
 export { runNanny } from './nanny.ts';
 export { ORDERS, type OrderReport } from './orders.ts';
+export { userHeader } from './partner-client.ts';
 export { decideNode } from './plan.ts';
 export {
   DEFAULT_RUN_DIRECTORY,
