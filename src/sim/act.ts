@@ -49,10 +49,16 @@ export function act(world: World, taken: number, bounds: Bounds): World {
     next.staleMs = 0;
     for (const machine of next.machines) machine.announced = 0;
   }
+  if (kind === 'stop' && isAmid(world, bounds)) next.isMild = false;
   perpetrate(next, kind, argument, bounds);
   judgeMoment(next, bounds);
   pardon(next, bounds);
   return next;
+}
+
+/** A stop amid another fault is no handover: who gave the VIPs up may still wait for the one that stops now. */
+function isAmid({ calm, cuts, faultsLeft }: World, { faults }: Bounds): boolean {
+  return cuts !== 0 || (calm !== LONG_CALM && faultsLeft < faults);
 }
 
 function perpetrate(world: World, kind: ActionKind, argument: number, bounds: Bounds): void {
