@@ -3,10 +3,18 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { ip } from '../base/index.ts';
-import { Ledger, observe, type StatusDocument, zeroMeters } from '../director/index.ts';
+import {
+  Ledger,
+  observe,
+  type StatusDocument,
+  sampleDocuments,
+  zeroMeters,
+} from '../director/index.ts';
 import { METRICS, processFacts, renderMetrics } from './metrics.ts';
-import { type Changes, face, serverOf, servicesOf, VIP } from './metrics-face-under-test.ts';
+import { type Changes, face, servicesOf } from './metrics-face-under-test.ts';
 import { metricsTable } from './metrics-page.ts';
+
+const { serverOf, VIP } = await sampleDocuments();
 
 /** The lines of one metric, its head left out. */
 async function linesOf(name: string, changes: Changes = {}): Promise<readonly string[]> {

@@ -22,8 +22,9 @@ export function tablesOf(text: string): readonly DocumentTable[] {
       continue;
     }
     const cells = line
-      .replace(/^\| ?| ?\|$/g, '')
-      .split(' | ')
+      .replace(/^\| ?/, '')
+      .replace(/ ?\|\s*$/, '')
+      .split(/ \|(?: |$)/)
       .map(bare);
     if (!isInside) tables.push({ chapter, head: cells, rows: [] });
     else if (!/^\|[-:| ]+\|$/.test(line)) tables.at(-1)?.rows.push(cells);

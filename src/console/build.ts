@@ -17,9 +17,11 @@ import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { Metafile, OutputFile } from 'esbuild';
 import { CONSOLE_ROOT, type Manifest } from './manifest.ts';
 import { apiRoute } from './pass-on.ts';
+import { reasonsOf } from './reasons.ts';
 
 const PAGES = 'src/console/pages';
 const PROCESS = 'src/cli/console-process.ts';
+const REASONS = 'docs/reasons.md';
 const HTML = ['index', 'login'] as const;
 const kB = 1000;
 
@@ -48,6 +50,7 @@ export async function buildConsole(directory: string): Promise<readonly Budget[]
     splitting: true,
     minify: true,
     target: ['es2024'],
+    define: { REASONS_OF_THE_DOCUMENT: JSON.stringify(reasons()) },
     entryNames: '[name]-[hash]',
     chunkNames: '[name]-[hash]',
     outdir: 'assets',
@@ -88,6 +91,10 @@ export async function buildConsole(directory: string): Promise<readonly Budget[]
   };
   writeFileSync(join(directory, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   return budgets(graph, sizes);
+}
+
+function reasons() {
+  return reasonsOf(readFileSync(join(CONSOLE_ROOT, REASONS), 'utf8'));
 }
 
 /** Gives the gzipped size by name. */

@@ -184,12 +184,30 @@ describe('with a session', () => {
     assert.doesNotMatch(text, /user-look/);
   });
 
-  test('the partner is looked at and nothing else, with whatever right', async () => {
-    const session = bed.logIn('change');
+  test('the partner takes orders and a word about a real server, and no other change, with whatever right', async () => {
+    const session = bed.logIn('change', 'ann');
     assert.equal((await bed.ask('/api/partner/v1/status', { session })).status, 200);
-    const { status, json } = await bed.ask('/api/partner/v1/reload', { session, body: {} });
-    assert.equal(status, 403);
-    assert.match(String(json.get('title')), /only looked at/);
+    for (const { method, path } of bed.routes) {
+      if (method !== 'POST') continue;
+      const asked = { session, body: { nonsense: true } };
+      const { status, text } = await bed.ask(`/api/partner${path}`, asked);
+      const isTaken = ['/v1/role', '/v1/servers'].includes(path);
+      assert.equal(status, isTaken ? 400 : 403, `${path}: ${text}`);
+      if (!isTaken) assert.match(text, /looked at and given orders from here/);
+    }
+  });
+
+  test('an order to the partner stands in its audit with the name and the way, and needs the right here', async () => {
+    const body = { target: 'web/b', kind: 'drain' };
+    const denied = await bed.ask('/api/partner/v1/servers', { session: bed.logIn('look'), body });
+    assert.equal(denied.status, 403);
+    const session = bed.logIn('operate', 'olga');
+    assert.equal((await bed.ask('/api/partner/v1/servers', { session, body })).status, 200);
+    const there = await bed.ask('/api/partner/v1/audit', { session });
+    assert.match(there.text, /"who":"olga \(through the (primary|backup)\)","from":"courier.sock"/);
+    const here = await bed.ask('/api/local/v1/services', { session });
+    assert.doesNotMatch(here.text, /"target":"web\/b"/);
+    await bed.ask('/api/partner/v1/servers', { session, body: { ...body, kind: 'lift' } });
   });
 
   test('what the table does not list is not passed on, however it is written', async () => {

@@ -43,7 +43,7 @@ export async function readyBuild(): Promise<string> {
 /** Names, sizes and times: what an editor or an update changes. */
 function sourcesStamp(root: string): string {
   const hash = createHash('sha256');
-  const pattern = ['src/**/*.{ts,tsx,css,html}', 'package-lock.json'];
+  const pattern = ['src/**/*.{ts,tsx,css,html}', 'docs/reasons.md', 'package-lock.json'];
   for (const name of globSync(pattern, { cwd: root }).sort()) {
     if (name.includes('.test.')) continue;
     const { size, mtimeMs } = statSync(join(root, name));

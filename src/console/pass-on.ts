@@ -1,7 +1,7 @@
 /**
  * Passes a page's request on to a director: `/api/local/...` and `/api/partner/...`. Only what the director's own table of
- * routes lists, only with the right that the table asks for, and from the partner nothing but looking: what changes
- * both nodes goes through ours.
+ * routes lists, and only with the right that the table asks for. The partner is looked at and given orders; what changes the
+ * file of both nodes goes through ours.
  *
  * Who asks is told in `piranha-user`, for the audit, and what he may in `piranha-right`: the director gives him no more than
  * that, whatever the console's own user may.
@@ -40,6 +40,8 @@ const LIMIT_MS = { look: 10_000, act: 90_000 } as const;
 const MOST_OUTSTANDING = 64 * 1024 * 1024;
 /** What one login may ask of a director; a page needs ten when it opens. */
 const PACE = { burst: 100, everyMs: 20, size: 256 };
+/** Beside looking: what is one node's alone, and no half of something. */
+const FOR_PARTNER = ['/v1/role', '/v1/servers'];
 /** Streams do not end; the pages have one of their own, for both nodes. */
 const NOT_PASSED = ['/v1/events'];
 
@@ -178,8 +180,8 @@ function refusalOf(route: ApiRoute, session: Session, side: Side): string | unde
   if (!holds(session.rights, route.right)) {
     return `${session.user} may ${session.rights}; this needs the right to ${route.right}`;
   }
-  if (side === 'partner' && route.right !== 'look') {
-    return 'the partner is only looked at from here; changes go through the director of this machine';
+  if (side === 'partner' && route.method !== 'GET' && !FOR_PARTNER.includes(route.path)) {
+    return 'the partner is looked at and given orders from here; changes go through the director of this machine';
   }
   return undefined;
 }

@@ -1,8 +1,7 @@
 /** The frame of all pages: Piranha's tabs, who is logged in, how old the news is; loud when it is old. */
 import { signal } from '@preact/signals';
-import type { ComponentType } from 'preact';
+import { type ComponentType, h } from 'preact';
 import { useEffect } from 'preact/hooks';
-import type { EditPageName } from './edit-pages.tsx';
 import { here, isStale, lastTruthAt, now, session, whyNotHere } from './live.ts';
 import { MonitorPage, Verdict } from './monitor-page.tsx';
 import { logOut } from './net.ts';
@@ -16,6 +15,7 @@ const PAGES = [
   ['redundancy', 'Redundancy'],
   ['virtual', 'Virtual Servers'],
   ['rehearse', 'Rehearse'],
+  ['audit', 'Audit'],
 ] as const;
 type Page = (typeof PAGES)[number][0];
 
@@ -27,9 +27,6 @@ const page = signal<Page>(pageOf(location.hash));
 addEventListener('hashchange', () => {
   page.value = pageOf(location.hash);
 });
-
-const editPages = signal<ComponentType<{ page: EditPageName }> | undefined>(undefined);
-const rehearsePage = signal<ComponentType | undefined>(undefined);
 
 export function App() {
   useEffect(() => {
@@ -82,31 +79,30 @@ function PageView() {
     case 'monitoring':
       return <MonitorPage />;
     case 'rehearse':
-      return <Rehearse />;
+      return <RehearsePage />;
+    case 'audit':
+      return <AuditPage />;
     default:
-      return <Edit page={page.value} />;
+      return <EditPages page={page.value} />;
   }
 }
 
-function Edit({ page: name }: { page: EditPageName }) {
-  useEffect(() => {
-    void import('./edit.ts').then(({ EditPages }) => {
-      editPages.value = EditPages;
-    });
-  }, []);
-  const Pages = editPages.value;
-  return Pages === undefined ? <p>Loading …</p> : <Pages page={name} />;
+/** A page whose chunk is fetched when it is first shown. */
+function later<P extends object>(fetchPage: () => Promise<ComponentType<P>>): ComponentType<P> {
+  const fetched = signal<ComponentType<P> | undefined>(undefined);
+  return function Later(props: P) {
+    useEffect(() => {
+      void fetchPage().then((component) => {
+        fetched.value = component;
+      });
+    }, []);
+    return fetched.value === undefined ? <p>Loading …</p> : h(fetched.value, props);
+  };
 }
 
-function Rehearse() {
-  useEffect(() => {
-    void import('./rehearse.ts').then(({ RehearsePage }) => {
-      rehearsePage.value = RehearsePage;
-    });
-  }, []);
-  const Page = rehearsePage.value;
-  return Page === undefined ? <p>Loading …</p> : <Page />;
-}
+const RehearsePage = later(async () => (await import('./rehearse.ts')).RehearsePage);
+const AuditPage = later(async () => (await import('./audit.ts')).AuditPage);
+const EditPages = later(async () => (await import('./edit.ts')).EditPages);
 
 /** Old news must not look like news. */
 function StaleBar() {

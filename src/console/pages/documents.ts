@@ -1,7 +1,7 @@
 /** What the director says over its API, as far as the pages read it. The shapes are its own; the ones below are of src/api. */
-import type { ServicesDocument, StatusDocument } from '../../director/index.ts';
+import type { AuditEntry, ServicesDocument, StatusDocument } from '../../director/index.ts';
 
-export type { ServicesDocument, StatusDocument };
+export type { AuditEntry, ServicesDocument, StatusDocument };
 export type ServiceRow = ServicesDocument['services'][number];
 export type ServerRow = ServiceRow['servers'][number];
 

@@ -3,18 +3,25 @@
  * ages on by itself and says loudly when nothing has come for three seconds.
  */
 import { computed, signal } from '@preact/signals';
+import { clockOf } from './audit-rows.ts';
 import type { EventDocument, ServiceRow, ServicesDocument, StatusDocument } from './documents.ts';
-import type { Pair } from './monitor.ts';
-import type { Session } from './net.ts';
+import { type Node, otherNode, type Pair } from './monitor.ts';
+import type { Session, Side } from './net.ts';
 import { RateHistory } from './service-rows.ts';
 
 export const session = signal<Session | undefined>(undefined);
 export const here = signal<StatusDocument | undefined>(undefined);
 export const there = signal<StatusDocument | undefined>(undefined);
+/** How far each director's clock is ahead of the console's, when it last said something. */
+const clocks = {
+  local: signal<number | undefined>(undefined),
+  partner: signal<number | undefined>(undefined),
+};
 /** Why the local director, or the partner's, says nothing. */
 export const whyNotHere = signal<string | undefined>(undefined);
 export const whyNotThere = signal<string | undefined>(undefined);
 export const services = signal<ServicesDocument | undefined>(undefined);
+export const servicesThere = signal<ServicesDocument | undefined>(undefined);
 export const happenings = signal<readonly EventDocument[]>([]);
 /** By this browser's wall clock. */
 export const lastTruthAt = signal(0);
@@ -29,6 +36,41 @@ export const pair = computed<Pair | undefined>(() => {
     ...(why !== undefined && { why }),
   };
 });
+
+/** What two clocks may differ by before anybody notices, in ms; what an answer took is in it, too. */
+const SAME_CLOCK_MS = 1000;
+
+/** How far the partner's clock is ahead of this machine's; 0: not far, or not known. */
+export const aheadMs = computed(() => {
+  const [own, other] = [clocks.local.value, clocks.partner.value];
+  if (own === undefined || other === undefined) return 0;
+  return Math.abs(other - own) < SAME_CLOCK_MS ? 0 : Math.round((other - own) / 100) * 100;
+});
+
+/** `at`: when the console got it, by its own clock. */
+export function setStatus(side: Side, document: StatusDocument, at: number): void {
+  const [status, why] = side === 'local' ? [here, whyNotHere] : [there, whyNotThere];
+  status.value = document;
+  why.value = undefined;
+  clocks[side].value = clockOf(document) - at;
+}
+
+/** What the partner said is past: it cannot be asked any more. */
+export function forgetPartner(why: string): void {
+  there.value = undefined;
+  servicesThere.value = undefined;
+  whyNotThere.value = why;
+}
+
+/** The name of the node on that side; `partner` before anything is known. */
+export function nodeOf(side: Side): Node | Side {
+  if (here.value === undefined) return side;
+  return side === 'local' ? here.value.node : otherNode(here.value);
+}
+
+export function mayOperate(): boolean {
+  return session.value !== undefined && session.value.rights !== 'look';
+}
 
 const STALE_MS = 3000;
 const SAMPLE_MS = 2000;
@@ -49,23 +91,29 @@ export function ageOfRow(row: ServiceRow, nowMs: number): number {
   return Math.max(0, nowMs - (toldAt.get(row) ?? nowMs));
 }
 
-export function setServices(document: ServicesDocument): void {
+export function setServices(side: Side, document: ServicesDocument): void {
   const at = Date.now();
   for (const row of document.services) toldAt.set(row, at);
-  services.value = document;
+  servicesOf(side).value = document;
+}
+
+function servicesOf(side: Side) {
+  return side === 'local' ? services : servicesThere;
 }
 
 /** Rows that changed, and everything beside the rows. */
 export function changeServices(
+  side: Side,
   rows: readonly ServiceRow[],
   rest: Omit<ServicesDocument, 'services'>,
 ): void {
-  const old = services.value;
+  const told = servicesOf(side);
+  const old = told.value;
   if (old === undefined) return;
   const at = Date.now();
   const fresh = new Map(rows.map((row) => [row.key, row]));
   for (const row of rows) toldAt.set(row, at);
-  services.value = { ...rest, services: old.services.map((row) => fresh.get(row.key) ?? row) };
+  told.value = { ...rest, services: old.services.map((row) => fresh.get(row.key) ?? row) };
 }
 
 /** Newest first, each once: a stream that resumes may tell what was read before. */

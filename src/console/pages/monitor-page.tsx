@@ -1,21 +1,21 @@
 /** Control / Monitoring: the verdict, both nodes, paths and belief between them, the services, what happened. One screen. */
-import { useState } from 'preact/hooks';
-import type { OrderReport } from '../../director/index.ts';
 import { Incidents } from './incidents.tsx';
-import { here, isStale, lastTruthAt, pair, session, whyNotHere } from './live.ts';
+import { isStale, lastTruthAt, pair, whyNotHere } from './live.ts';
 import {
   MARKS,
   type NodeCard,
   nodeCards,
+  otherNode,
   type Pair,
   pairVerdict,
   pastVerdict,
   pathRows,
   vipRows,
 } from './monitor.ts';
-import { ask } from './net.ts';
-import { Card, Dialog, Pill, say } from './parts.tsx';
+import { Orders } from './orders.tsx';
+import { Card, Pill } from './parts.tsx';
 import { ServicesTable } from './services-table.tsx';
+import { WhyNot } from './why-view.tsx';
 import { clockText, counted, lengthText } from './words.ts';
 
 const SHOWN_VIPS = 8;
@@ -51,6 +51,7 @@ export function MonitorPage() {
   return (
     <>
       <Verdict />
+      <WhyNot />
       {both !== undefined && <PairView pair={both} />}
       <div class="two">
         <ServicesTable />
@@ -73,7 +74,7 @@ function PairView({ pair: both }: { pair: Pair }) {
 }
 
 function NodeView({ card }: { card: NodeCard }) {
-  const { node, isHere, tone, headline, remark, facts, lease } = card;
+  const { node, isHere, tone, headline, remark, facts, lease, status, why } = card;
   return (
     <Card title={isHere ? `${node} · this node` : node} class={`node ${tone}`}>
       <p class="role">
@@ -97,14 +98,15 @@ function NodeView({ card }: { card: NodeCard }) {
           </div>
         ))}
       </dl>
-      {isHere && <Orders />}
+      {status !== undefined && <Orders status={status} side={isHere ? 'local' : 'partner'} />}
+      {why !== undefined && <p class="dim">No order to it from here. {why}</p>}
     </Card>
   );
 }
 
 function Between({ pair: both }: { pair: Pair }) {
   const { node, timers } = both.here;
-  const other = node === 'primary' ? 'backup' : 'primary';
+  const other = otherNode(both.here);
   const paths = pathRows(both);
   const { rows, more } = vipRows(both, SHOWN_VIPS);
   const title =
@@ -174,94 +176,5 @@ function Between({ pair: both }: { pair: Pair }) {
       </table>
       {more > 0 && <p class="dim">and {counted(more, 'more VIP')}, none of them in trouble</p>}
     </Card>
-  );
-}
-
-const ORDERS = {
-  takeover: 'Take over',
-  resign: 'Resign for a minute',
-  'maintenance-on': 'Maintenance on',
-  'maintenance-off': 'Maintenance off',
-} as const;
-type Order = keyof typeof ORDERS;
-const RESIGN_MS = 60_000;
-
-/** Of this director only: the partner obeys its own console. */
-function Orders() {
-  const [asked, setAsked] = useState<Order | undefined>(undefined);
-  const status = here.value;
-  if (status === undefined || session.value?.rights === 'look') return null;
-  const isInMaintenance = status.role === 'fault' && status.reason === 'operator';
-  const orders: readonly Order[] =
-    status.role === 'active'
-      ? ['resign']
-      : isInMaintenance
-        ? ['maintenance-off']
-        : ['takeover', 'maintenance-on'];
-  return (
-    <p class="actions">
-      {orders.map((order) => (
-        <button type="button" key={order} onClick={() => setAsked(order)}>
-          {ORDERS[order]}
-        </button>
-      ))}
-      {asked !== undefined && (
-        <OrderDialog order={asked} node={status.node} onClose={() => setAsked(undefined)} />
-      )}
-    </p>
-  );
-}
-
-const MEANINGS: Readonly<Record<Order, string>> = {
-  takeover:
-    'This node asks for the VIPs; the partner hands them over. Connections go on; a few packets may wait.',
-  resign: 'This node gives the VIPs to its partner and does not take them back for a minute.',
-  'maintenance-on':
-    'This node stays standby and takes nothing over until maintenance is off again. Nobody would take over for the partner.',
-  'maintenance-off': 'This node may take over again.',
-};
-
-function OrderDialog(props: { order: Order; node: string; onClose: () => void }) {
-  const { order, node, onClose } = props;
-  const [report, setReport] = useState<OrderReport | undefined>(undefined);
-  const [isSent, setSent] = useState(false);
-  const give = async (): Promise<void> => {
-    setSent(true);
-    const body = { order, ...(order === 'resign' && { forMs: RESIGN_MS }) };
-    let answer = await ask<OrderReport>('/v1/role', { body });
-    for (let look = 0; look < 60; look++) {
-      if (!answer.ok) {
-        say('bad', `Refused: ${answer.error.title}`);
-        onClose();
-        return;
-      }
-      setReport(answer.value);
-      if (answer.value.state !== 'working') return;
-      await new Promise((resolve) => setTimeout(resolve, 250));
-      answer = await ask<OrderReport>('/v1/role');
-    }
-  };
-  return (
-    <Dialog title={`${ORDERS[order]} (${node})`} onClose={onClose}>
-      <p>{MEANINGS[order]}</p>
-      {report !== undefined && (
-        <ol class="steps">
-          {report.steps.map(({ text, afterMs }) => (
-            <li key={text}>
-              <span class="n">{afterMs.toFixed(1)} ms</span> {text}
-            </li>
-          ))}
-        </ol>
-      )}
-      {report !== undefined && report.state !== 'working' ? (
-        <Pill tone={report.state === 'done' ? 'good' : 'bad'}>{report.state}</Pill>
-      ) : (
-        <p class="actions">
-          <button type="button" class="main" disabled={isSent} onClick={() => void give()}>
-            {ORDERS[order]}
-          </button>
-        </p>
-      )}
-    </Dialog>
   );
 }

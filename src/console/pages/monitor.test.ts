@@ -1,64 +1,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { ip } from '../../base/index.ts';
+import { sampleDocuments } from '../../director/index.ts';
 import type { StatusDocument } from './documents.ts';
 import { nodeCards, type Pair, pairVerdict, pastVerdict, pathRows, vipRows } from './monitor.ts';
 
-const VIP = ip('198.51.100.100');
+const { statusOf, VIP } = await sampleDocuments();
 const GATEWAY = ip('198.51.100.1');
-const COUNTERS = {
-  sent: { public: 9, private: 0 },
-  sendErrors: { public: 0, private: 0 },
-  received: { public: 8, private: 0 },
-  dropped: {},
-  announced: 0,
-  announceErrors: 0,
-  repaired: 0,
-  lateWakes: 0,
-  worstLateMs: 0,
-};
 
 function status(changes: Partial<StatusDocument> = {}): StatusDocument {
-  return {
-    v: 1,
-    verdict: { level: 'healthy', text: 'This director is active; the partner is standby.' },
-    pid: 1,
-    node: 'primary',
-    role: 'active',
-    reason: 'partner-silent',
-    since: '2026-11-22T00:00:00.000Z',
-    sinceMs: 5000,
-    startedAt: '2026-11-22T00:00:00.000Z',
-    configuration: { file: '/etc/sysconfig/ha/lvs.cf', serialNo: 41 },
-    timers: { keepaliveMs: 2000, deadtimeMs: 6000 },
-    partner: {
-      state: 'heard',
-      said: 'stopped',
-      paths: [
-        {
-          name: 'public',
-          own: '198.51.100.11',
-          partner: '198.51.100.12',
-          link: 'up',
-          heardMsAgo: 800,
-          sent: 9,
-          sendErrors: 0,
-          received: 8,
-        },
-      ],
-    },
-    vips: [
-      {
-        address: VIP,
-        device: 'eth0',
-        state: 'up',
-        belief: { owner: 'us', witness: GATEWAY, tookMs: 41 },
-      },
-    ],
-    counters: COUNTERS,
-    changes: [],
-    ...changes,
-  };
+  const belief = { owner: 'us', witness: GATEWAY, tookMs: 41 } as const;
+  return statusOf({ vips: [{ address: VIP, device: 'eth0', state: 'up', belief }], ...changes });
 }
 
 const standby = status({

@@ -20,6 +20,10 @@ export const MARKS: Readonly<Record<Tone, string>> = {
 
 export type Node = StatusDocument['node'];
 
+export function otherNode({ node }: { readonly node: Node }): Node {
+  return node === 'primary' ? 'backup' : 'primary';
+}
+
 /** `there` is absent when the partner's director could not be asked: `why` says so in a sentence. */
 export type Pair = {
   readonly here: StatusDocument;
@@ -62,13 +66,18 @@ export function pastVerdict({ title, detail }: PairVerdict, when: string): PairV
 }
 
 /** A director's own sentence, with its name: two of them stand on one page. */
-function named({ node, verdict }: StatusDocument): string {
+export function named({ node, verdict }: StatusDocument): string {
   return verdict.text.replace(/^This director/, node);
 }
 
-function ownerOf({ here, there }: Pair): StatusDocument | undefined {
+export function ownerOf({ here, there }: Pair): StatusDocument | undefined {
   if (here.role === 'active') return here;
   return there?.role === 'active' ? there : undefined;
+}
+
+/** What the node beside the owner says of itself; undefined while it cannot be asked. */
+export function otherThan({ here, there }: Pair, owner: StatusDocument) {
+  return owner === here ? there : here;
 }
 
 function hasUnprovenVip({ vips }: StatusDocument): boolean {
@@ -86,26 +95,25 @@ function serves({ vips, pair }: StatusDocument): string {
     : `${what}; nobody is asked whether the router believes it`;
 }
 
-function successor({ here, there }: Pair, owner: StatusDocument): string {
+function successor(pair: Pair, owner: StatusDocument): string {
   if (owner.partner.state === 'none') return 'no partner is configured';
-  const other: Node = owner.node === 'primary' ? 'backup' : 'primary';
+  const other = otherNode(owner);
   const afterMs = owner.timers?.deadtimeMs;
   const after = afterMs === undefined ? '' : ` within ${lengthText(afterMs)}`;
-  if (isHealthyStandby({ here, ...(there !== undefined && { there }) }, owner)) {
+  if (isHealthyStandby(pair, owner)) {
     return `${other} can take over${after}`;
   }
   if (owner.partner.state !== 'heard') {
     return `${other} is silent: nobody is known to be able to take over`;
   }
-  const reason = (there ?? owner).reason;
-  const said = owner.pair?.partner.reason ?? reason;
-  return `${other} may not take over (${said})`;
+  const said = owner.pair?.partner.reason ?? otherThan(pair, owner)?.reason;
+  return `${other} may not take over (${said ?? 'it does not say why'})`;
 }
 
 /** As far as it can be known: it is heard, it is standby, and it does not say that it may not. */
-function isHealthyStandby({ here, there }: Pair, owner: StatusDocument): boolean {
+export function isHealthyStandby(pair: Pair, owner: StatusDocument): boolean {
   if (owner.partner.state !== 'heard') return false;
-  const standby = owner === here ? there : here;
+  const standby = otherThan(pair, owner);
   if (standby !== undefined && standby.role !== 'standby') return false;
   return owner.pair?.partner.isEligible !== false;
 }
@@ -135,8 +143,11 @@ export type NodeCard = {
   readonly headline: string;
   readonly remark: string;
   readonly facts: readonly Fact[];
-  /** Left of the lease, 0 to 1. */
   readonly lease?: { readonly leftMs: number; readonly lengthMs: number };
+  /** Of the director itself: who can be asked can be given an order. */
+  readonly status?: StatusDocument;
+  /** Why it cannot be asked. */
+  readonly why?: string;
 };
 
 /** Primary first, whichever node this console runs on. */
@@ -161,6 +172,7 @@ function cardOf(status: StatusDocument, isHere: boolean): NodeCard {
   return {
     node,
     isHere,
+    status,
     tone: tones[role],
     headline: role.toUpperCase(),
     remark: role === 'fault' ? `may not take over: ${reason}` : remarks[role],
@@ -193,7 +205,7 @@ function sameness({ pair }: StatusDocument): { readonly tone?: Tone } {
 /** The partner as this director heard it: never more than that. */
 function hearsayCard({ here, why }: Pair): NodeCard {
   const { partner, pair } = here;
-  const node: Node = here.node === 'primary' ? 'backup' : 'primary';
+  const node = otherNode(here);
   const isHeard = partner.state === 'heard';
   const said = { running: 'active', stopped: 'standby', nothing: 'nothing' }[partner.said];
   const role = pair?.partner.role ?? said;
@@ -216,8 +228,8 @@ function hearsayCard({ here, why }: Pair): NodeCard {
       ...(words?.serialNo === undefined
         ? []
         : [{ label: 'lvs.cf', value: `serial ${words.serialNo}, as last heard` }]),
-      ...(why === undefined ? [] : [{ label: 'console', value: why }]),
     ],
+    ...(why !== undefined && { why }),
   };
 
   function leaseGuess(isThere: boolean, silence: readonly number[]): string {

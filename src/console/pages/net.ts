@@ -4,11 +4,15 @@ import type { Rights, Trouble } from './documents.ts';
 
 export type Session = { readonly user: string; readonly rights: Rights; readonly csrf: string };
 
+/** This machine's director, and the partner's. */
+export const SIDES = ['local', 'partner'] as const;
+export type Side = (typeof SIDES)[number];
+
 export type Question = {
   readonly body?: object;
   /** Of the configuration that the change starts from. */
   readonly ifMatch?: string;
-  readonly side?: 'local' | 'partner';
+  readonly side?: Side;
 };
 
 let csrf = '';
@@ -29,10 +33,7 @@ export async function ask<T>(path: string, question: Question = {}): Promise<Res
 }
 
 /** A recording and its like: the body as it is. */
-export async function askText(
-  path: string,
-  side: 'local' | 'partner',
-): Promise<Result<string, Trouble>> {
+export async function askText(path: string, side: Side): Promise<Result<string, Trouble>> {
   try {
     const response = await fetch(`/api/${side}${path}`, { signal: AbortSignal.timeout(LIMIT_MS) });
     if (!response.ok) return err(await troubleOf(response));

@@ -1,5 +1,5 @@
 /** Small parts that every page uses: a state as mark, word and colour; a card; a dialog that asks; what was just said. */
-import { signal } from '@preact/signals';
+import { type Signal, signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { MARKS, type Tone } from './monitor.ts';
@@ -67,6 +67,57 @@ export function Notices() {
         </p>
       )}
     </div>
+  );
+}
+
+/** Gives a text as a file; it is made when it is asked for. */
+export function Download(props: { name: string; text: () => string; label: string }) {
+  const { name, text, label } = props;
+  const save = (): void => {
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob([text()], { type: 'text/plain' }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  };
+  return (
+    <button type="button" onClick={save}>
+      {label}
+    </button>
+  );
+}
+
+/** Words and one switch above a list. */
+export function Filter(props: {
+  about: string;
+  words: Signal<string>;
+  toggle: { readonly about: string; readonly isOn: Signal<boolean> };
+}) {
+  const { about, words, toggle } = props;
+  return (
+    <p class="filter">
+      <label>
+        <span class="unseen">{about}</span>
+        <input
+          type="search"
+          placeholder="filter"
+          value={words.value}
+          onInput={(event) => {
+            words.value = event.currentTarget.value;
+          }}
+        />
+      </label>
+      <label>
+        <input
+          type="checkbox"
+          checked={toggle.isOn.value}
+          onChange={(event) => {
+            toggle.isOn.value = event.currentTarget.checked;
+          }}
+        />{' '}
+        {toggle.about}
+      </label>
+    </p>
   );
 }
 

@@ -3,9 +3,9 @@
  * a mark and a colour. Pure; and quick, because a page may hold a thousand services of ten servers and is told anew every
  * second or two.
  */
-import type { ServerRow, ServiceRow, ServicesDocument } from './documents.ts';
+import type { CheckRun, ServerRow, ServiceRow, ServicesDocument } from './documents.ts';
 import type { Tone } from './monitor.ts';
-import { ageText } from './words.ts';
+import { ageText, lengthText } from './words.ts';
 
 export type TableRow =
   | { readonly kind: 'service'; readonly key: string; readonly service: ServiceRow }
@@ -77,7 +77,7 @@ export function serviceState({ servers, quorum, stands, sorryServer }: ServiceRo
   return { tone: up === servers.length ? 'good' : 'warn', text };
 }
 
-const OPERATOR: ReadonlySet<string> = new Set(['drained', 'disabled', 'forced-up']);
+const OPERATOR: ReadonlySet<string> = new Set(['drained', 'weighed', 'disabled', 'forced-up']);
 
 export function serverState({ state, reason, sinceMs, override }: ServerRow): State {
   const left = override?.leftMs === undefined ? '' : `, ${ageText(override.leftMs)} left`;
@@ -93,6 +93,17 @@ export function serverState({ state, reason, sinceMs, override }: ServerRow): St
 export function checkWords({ reason, detail, state }: ServerRow): string {
   if (detail !== undefined) return `${reason}: ${detail}`;
   return state === 'active' && reason === 'healthy' ? 'ok' : reason;
+}
+
+/** The answer of one probe, in a sentence. */
+export function runText(target: string, run: CheckRun): ['good' | 'bad', string] {
+  const { verdict, reason, detail, tookMs } = run;
+  const isUp = verdict === 'up';
+  const why = [reason, detail].filter(Boolean).join(': ');
+  const after = `in ${lengthText(tookMs)}`;
+  return isUp
+    ? ['good', `${target}: the check is up, ${after}${why === '' ? '' : ` (${why})`}.`]
+    : ['bad', `${target}: ${why === '' ? verdict : why}, ${after}.`];
 }
 
 /** `3`; `0 (2)`: not what lvs.cf says, in brackets what it says. */

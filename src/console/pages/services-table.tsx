@@ -4,11 +4,10 @@
  */
 import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
-import type { CheckRun, ServerRow, ServiceRow } from './documents.ts';
-import { ageOfRow, history, isStale, now, SAMPLES, sampled, services, session } from './live.ts';
-import { ask } from './net.ts';
-import { askedAbout, OverrideDialog, override } from './override.tsx';
-import { Card, Pill, say } from './parts.tsx';
+import type { ServerRow, ServiceRow } from './documents.ts';
+import { ageOfRow, history, now, SAMPLES, sampled, services } from './live.ts';
+import { Card, Filter, Pill } from './parts.tsx';
+import { askAbout, ServerDialog } from './server-dialog.tsx';
 import {
   checkWords,
   rowsInSight,
@@ -19,7 +18,7 @@ import {
   tableRows,
   weightText,
 } from './service-rows.ts';
-import { counted, lengthText, rateText } from './words.ts';
+import { counted, rateText } from './words.ts';
 
 const ROW_HEIGHT = 34;
 const STEP = 8 * ROW_HEIGHT;
@@ -45,33 +44,15 @@ export function ServicesTable() {
       title="Virtual services"
       class="services"
       aside={
-        <p class="filter">
-          <label>
-            <span class="unseen">filter the services</span>
-            <input
-              type="search"
-              placeholder="filter"
-              value={words.value}
-              onInput={(event) => {
-                words.value = event.currentTarget.value;
-              }}
-            />
-          </label>
-          <label>
-            <input
-              type="checkbox"
-              checked={isTroubleOnly.value}
-              onChange={(event) => {
-                isTroubleOnly.value = event.currentTarget.checked;
-              }}
-            />{' '}
-            trouble only
-          </label>
-        </p>
+        <Filter
+          about="filter the services"
+          words={words}
+          toggle={{ about: 'trouble only', isOn: isTroubleOnly }}
+        />
       }
     >
       <Rows rows={rows} />
-      <OverrideDialog />
+      <ServerDialog />
       <p class="dim">
         {document === undefined
           ? 'not known yet'
@@ -205,7 +186,11 @@ function Server(props: { rowKey: string; service: ServiceRow; server: ServerRow;
   const { tone, text } = serverState({ ...server, sinceMs });
   return (
     <tr class="server" aria-rowindex={index + 2}>
-      <th scope="row">{server.name}</th>
+      <th scope="row">
+        <button type="button" onClick={() => askAbout(service, server)}>
+          {server.name}
+        </button>
+      </th>
       <td class="wide">
         {server.address}:{server.port} {server.method}
       </td>
@@ -218,9 +203,8 @@ function Server(props: { rowKey: string; service: ServiceRow; server: ServerRow;
       <td class="wide">
         <Spark rowKey={rowKey} />
       </td>
-      <td class="wide words">
-        <span title={checkWords(server)}>{checkWords(server)}</span>
-        <ServerActions service={service} server={server} />
+      <td class="wide" title={checkWords(server)}>
+        {checkWords(server)}
       </td>
     </tr>
   );
@@ -237,45 +221,4 @@ function Spark({ rowKey }: { rowKey: string }) {
       <path d={sparkPath(samples, SPARK)} />
     </svg>
   );
-}
-
-function ServerActions({ service, server }: { service: ServiceRow; server: ServerRow }) {
-  if (session.value?.rights === 'look') return null;
-  const target = `${service.name}/${server.name}`;
-  const test = async (): Promise<void> => {
-    const body = { service: service.name, server: server.name };
-    const answer = await ask<CheckRun>('/v1/checks/run', { body });
-    if (!answer.ok) say('bad', answer.error.title);
-    else say(...runText(target, answer.value));
-  };
-  const isOverridden = server.override !== undefined;
-  return (
-    <span class="row-actions">
-      <button
-        type="button"
-        disabled={isStale.value}
-        aria-label={`${isOverridden ? 'lift the override of' : 'take out'} ${target}`}
-        onClick={() => {
-          if (isOverridden) void override(target, 'lift');
-          else askedAbout.value = target;
-        }}
-      >
-        {isOverridden ? 'lift' : 'drain …'}
-      </button>
-      <button type="button" aria-label={`test the check of ${target}`} onClick={() => void test()}>
-        test
-      </button>
-    </span>
-  );
-}
-
-/** The answer of one probe, in a sentence. */
-export function runText(target: string, run: CheckRun): ['good' | 'bad', string] {
-  const { verdict, reason, detail, tookMs } = run;
-  const isUp = verdict === 'up';
-  const why = [reason, detail].filter(Boolean).join(': ');
-  const after = `in ${lengthText(tookMs)}`;
-  return isUp
-    ? ['good', `${target}: the check is up, ${after}${why === '' ? '' : ` (${why})`}.`]
-    : ['bad', `${target}: ${why === '' ? verdict : why}, ${after}.`];
 }

@@ -1,5 +1,6 @@
 /** A trace on the page: lanes of both directors and of the router over time, and below them the two-column diagram. */
 import type { Lanes, Span } from './lanes.ts';
+import { Download } from './parts.tsx';
 import { lengthText } from './words.ts';
 
 const WIDTH = 1000;
@@ -31,28 +32,13 @@ export function StoryView({ story, name }: { story: Told; name: string }) {
           <Download
             key={file.name}
             name={file.name}
-            text={file.text}
+            text={() => file.text}
             label={`Export ${file.name}`}
           />
         ))}
-        <Download name={`${name}.txt`} text={story.diagram} label="Export the diagram" />
+        <Download name={`${name}.txt`} text={() => story.diagram} label="Export the diagram" />
       </p>
     </div>
-  );
-}
-
-function Download({ name, text, label }: { name: string; text: string; label: string }) {
-  const save = (): void => {
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  };
-  return (
-    <button type="button" onClick={save}>
-      {label}
-    </button>
   );
 }
 

@@ -3,23 +3,20 @@ import type { EventDocument, ServiceRow, ServicesDocument, StatusDocument } from
 import {
   addHappening,
   changeServices,
-  here,
+  forgetPartner,
   isAlive,
   setServices,
-  there,
+  setStatus,
   whyNotHere,
-  whyNotThere,
 } from './live.ts';
-import { ask } from './net.ts';
+import { ask, SIDES, type Side } from './net.ts';
 
-type Side = 'local' | 'partner';
 type Told<T> = T & { readonly side: Side; readonly at: number };
 
 /** What had happened before the page was opened, of both nodes. */
 export async function readPast(): Promise<void> {
-  const sides = ['local', 'partner'] as const;
   const answers = await Promise.all(
-    sides.map((side) =>
+    SIDES.map((side) =>
       ask<{ events: readonly EventDocument[] }>('/v1/events/recent?limit=50', { side }),
     ),
   );
@@ -36,36 +33,28 @@ export function followStream(): void {
       take(told);
     });
   };
-  on<{ document: StatusDocument }>('status', ({ side, document }) => {
-    if (side === 'local') {
-      here.value = document;
-      whyNotHere.value = undefined;
-    } else {
-      there.value = document;
-      whyNotThere.value = undefined;
-    }
+  on<{ document: StatusDocument }>('status', ({ side, document, at }) => {
+    setStatus(side, document, at);
   });
   on<{ document: ServicesDocument }>('services', ({ side, document }) => {
-    if (side === 'local') setServices(document);
+    setServices(side, document);
   });
   on<{ services: readonly ServiceRow[]; rest: Omit<ServicesDocument, 'services'> }>(
     'rows',
     ({ side, services, rest }) => {
-      if (side === 'local') changeServices(services, rest);
+      changeServices(side, services, rest);
     },
   );
   on<{ text: string; topic: string }>('silent', ({ side, text, topic }) => {
     if (!topic.startsWith('status')) return;
     if (side === 'local') whyNotHere.value = text;
     else {
-      there.value = undefined;
-      whyNotThere.value = text;
+      forgetPartner(text);
     }
   });
   on<{ topic: string; code: number }>('refused', ({ side, topic, code }) => {
     if (side === 'partner' && topic.startsWith('status')) {
-      there.value = undefined;
-      whyNotThere.value = `The partner's director refuses to say (${code}).`;
+      forgetPartner(`The partner's director refuses to say (${code}).`);
     }
   });
   on<{ record: EventDocument }>('happened', ({ record }) => addHappening(record));

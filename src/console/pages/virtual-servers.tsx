@@ -20,7 +20,7 @@ import {
 } from './form-fields.ts';
 import { ask } from './net.ts';
 import { Card, Pill, say } from './parts.tsx';
-import { runText } from './services-table.tsx';
+import { runText } from './service-rows.ts';
 
 type Service = { readonly kind: 'virtual'; readonly name: string };
 const TABS = ['Virtual Server', 'Real Server', 'Monitoring Scripts'] as const;

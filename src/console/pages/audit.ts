@@ -1,0 +1,2 @@
+/** The chunk of the audit page. */
+export { AuditPage } from './audit-page.tsx';
