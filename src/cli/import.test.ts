@@ -6,7 +6,7 @@ import { runImport } from './import.ts';
 
 const CONF = `vrrp_instance web {
     interface eth0
-    garp_master_refresh 60
+    garp_master_repeat 1
     virtual_ipaddress {
         192.0.2.80/24
     }
@@ -19,6 +19,11 @@ function worldOf(text: string) {
     read: (path: string) => (path === 'it' ? ok(utf8(text)) : err('no such file or directory')),
     write: () => ok(undefined),
     names: {},
+    realPath: (file: string) => `/etc/${file}`,
+    includedFiles: (file: string) => (pattern: string) =>
+      pattern === 'more'
+        ? ok([{ path: `${file}.more`, text: 'virtual_ipaddress { 192.0.2.81/24 }\nwrong\n' }])
+        : err('is not here'),
   };
 }
 
@@ -27,9 +32,20 @@ test('import prints the lvs.cf, and by line what is not carried over', () => {
   assert.equal(exitCode, 0);
   assert.match(stdout, /^serial_no = 1\nprimary = 192\.0\.2\.11\n/);
   const line =
-    'it:3: garp_master_refresh: announcements are verified and repeated by default; drop it';
+    'it:3: garp_master_repeat: announcements are verified and repeated by default; drop it';
   assert.ok(stderr.includes(`${line}\n`), stderr);
   assert.match(stderr, /\nit: imported; statements: 0 not carried over, .*\n$/);
+});
+
+test('import reads what the file includes, and tells its lines with its name', () => {
+  const text = CONF.replace('    virtual_ip', '    include more\n    virtual_ip');
+  const { stdout, stderr, exitCode } = runImport([...PAIR, 'it'], worldOf(text));
+  assert.equal(exitCode, 0, stderr);
+  assert.match(stdout, /\n {4}address = 192\.0\.2\.81 eth0\n/);
+  assert.match(stderr, /^\/etc\/it\.more:2: wrong: no such word is known; it is left out$/m);
+  const far = runImport([...PAIR, 'it'], worldOf(`include far\n${CONF}`));
+  assert.deepEqual([far.stdout, far.exitCode], ['', 1]);
+  assert.match(far.stderr, /^it:1: include: far is not here$/m);
 });
 
 test('import without the partner says which options it wants, prints nothing, and fails', () => {

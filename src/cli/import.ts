@@ -4,6 +4,7 @@
  *
  * Exit code 0: the text can be run. 1: there is none, or it cannot be run before somebody has changed it.
  */
+import { realpathSync } from 'node:fs';
 import { type IpAddress, parseIpAddress } from '../base/index.ts';
 import {
   importKeepalived,
@@ -14,11 +15,18 @@ import {
   parseSettings,
 } from '../config/index.ts';
 import { commandOf, decodeText, type Outcome, type World } from './files-on-disk.ts';
+import { includedFiles } from './included-files.ts';
 import { readOptions } from './options.ts';
 import { IMPORT } from './options-of-verbs.ts';
 import { USAGE } from './verb.ts';
 
-export function runImport(argv: readonly string[], world: World): Outcome {
+/** `realPath` without symbolic links; `includedFiles` answers for what that file includes. */
+export type ImportWorld = World & {
+  readonly realPath: (file: string) => string;
+  readonly includedFiles: typeof includedFiles;
+};
+
+export function runImport(argv: readonly string[], world: ImportWorld): Outcome {
   const parsed = readOptions(argv, IMPORT);
   if (!parsed.ok) return misuse(parsed.error);
   const { flags, values, rest } = parsed.value;
@@ -38,21 +46,26 @@ export function runImport(argv: readonly string[], world: World): Outcome {
     return { stdout: '', stderr: `${file}: cannot be read: ${bytes.error}\n`, exitCode: 1 };
   }
   const { text } = decodeText(bytes.value);
+  if ((from ?? formatOf(text)) === 'lvs') {
+    return report(file, importLvs(text, { ...world.names, file }), flags.has('json'), world);
+  }
   const device = values.get('device');
   const configId = values.get('configId');
-  const result =
-    (from ?? formatOf(text)) === 'lvs'
-      ? importLvs(text, { ...world.names, file })
-      : importKeepalived(text, {
-          ...(primary === undefined ? {} : { primary }),
-          ...(backup === undefined ? {} : { backup }),
-          ...(device === undefined ? {} : { device }),
-          ...(configId === undefined ? {} : { configId }),
-        });
+  const path = world.realPath(file);
+  const result = importKeepalived(text, {
+    file: path,
+    include: world.includedFiles(path),
+    ...(primary === undefined ? {} : { primary }),
+    ...(backup === undefined ? {} : { backup }),
+    ...(device === undefined ? {} : { device }),
+    ...(configId === undefined ? {} : { configId }),
+  });
   return report(file, result, flags.has('json'), world);
 }
 
-export const importCommand = commandOf(runImport);
+export const importCommand = commandOf((argv, world) =>
+  runImport(argv, { ...world, realPath: (file) => realpathSync(file), includedFiles }),
+);
 
 /** A keepalived.conf has blocks of its own names; an lvs.cf has `key = value`. */
 function formatOf(text: string): 'keepalived' | 'lvs' {
@@ -86,8 +99,10 @@ function report(file: string, { text, notes }: Imported, isJson: boolean, world:
   return { stdout: text ?? '', stderr: `${told.join('\n')}\n`, exitCode };
 }
 
-export function noteText(file: string, { line, keyword, sentence }: Note): string {
-  return `${line === 0 ? file : `${file}:${line}`}: ${keyword}: ${sentence}`;
+function noteText(file: string, note: Note): string {
+  const { line, keyword, sentence } = note;
+  const where = note.file ?? file;
+  return `${line === 0 ? where : `${where}:${line}`}: ${keyword}: ${sentence}`;
 }
 
 function problemText({ line, column, severity, message }: Problem): string {

@@ -25,12 +25,8 @@ export {
   type ImportOptions,
   importKeepalived,
 } from './keepalived-import.ts';
-export {
-  type KeepalivedFile,
-  type Note,
-  type NoteKind,
-  parseKeepalived,
-} from './keepalived-syntax.ts';
+export type { IncludedFile } from './keepalived-lines.ts';
+export type { Note, NoteKind } from './keepalived-notes.ts';
 export { importLvs } from './lvs-import.ts';
 export { normaliseDocument } from './normalise.ts';
 export { outline, type Section } from './outline.ts';

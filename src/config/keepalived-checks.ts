@@ -8,7 +8,8 @@
  */
 import { compileEre } from '../base/index.ts';
 import { DNS_TYPES } from '../model/index.ts';
-import { type Handlers, type Notes, walk } from './keepalived-left.ts';
+import { type Handlers, walk } from './keepalived-left.ts';
+import type { Notes } from './keepalived-notes.ts';
 import type { Entry } from './keepalived-syntax.ts';
 import { addressOf, commandOf, numberOf } from './keepalived-vrrp.ts';
 
@@ -312,9 +313,9 @@ function isUdp({ directives }: Draft): boolean {
 
 /** The text of a HEX_STR; undefined when it has bytes that lvs.cf cannot say. */
 function textOf(words: readonly string[]): string | undefined {
-  const bytes = words.flatMap((word) => word.match(/../g) ?? [word]);
-  const joined = words.join('').length % 2 === 0 ? words.join('').match(/../g) : bytes;
-  const codes = (joined ?? []).map((byte) => Number.parseInt(byte, 16));
+  const codes = words
+    .flatMap((word) => word.match(/..?/g) ?? [])
+    .map((byte) => Number.parseInt(byte, 16));
   const isText = codes.every((code) => code >= 0x20 && code < 0x7f && code !== 0x22);
   if (!isText || codes.length === 0 || codes.length > 120 || /[^0-9a-f]/i.test(words.join(''))) {
     return undefined;

@@ -6,7 +6,9 @@
  * Source: keepalived.conf(5) 2.2.7; docs/migration.md tells it to operators.
  */
 import { type IpAddress, ipFamily } from '../base/index.ts';
-import { type Handlers, Notes, walk } from './keepalived-left.ts';
+import { type Handlers, walk } from './keepalived-left.ts';
+import type { LinesOptions } from './keepalived-lines.ts';
+import { type Note, Notes } from './keepalived-notes.ts';
 import {
   type Endpoint,
   type Groups,
@@ -14,7 +16,7 @@ import {
   readGroups,
   readService,
 } from './keepalived-services.ts';
-import { type Entry, type Note, parseKeepalived } from './keepalived-syntax.ts';
+import { type Entry, parseKeepalived } from './keepalived-syntax.ts';
 import {
   commentLines,
   isInNetwork,
@@ -27,6 +29,7 @@ import {
 } from './keepalived-text.ts';
 import {
   ADVERTS,
+  ANNOUNCE_REFRESH,
   deviceName,
   hookHandlers,
   type ImportedVip,
@@ -34,15 +37,15 @@ import {
   masterDownMs,
   numberOf,
   readInstance,
+  readTracked,
 } from './keepalived-vrrp.ts';
 import { parseSettings } from './parse.ts';
+import type { Problem } from './problem.ts';
 
-export type ImportOptions = {
+export type ImportOptions = LinesOptions & {
   /** Addresses of the directors: keepalived.conf names them only with unicast. */
   readonly primary?: IpAddress;
   readonly backup?: IpAddress;
-  /** What `keepalived -i` is given: which `@name` lines count. */
-  readonly configId?: string;
   /** For VIPs of services that no vrrp_instance raises. */
   readonly device?: string;
 };
@@ -59,27 +62,27 @@ const MAX_SECTIONS = 50_000;
 
 /** Reads a keepalived.conf. Never throws. */
 export function importKeepalived(text: string, options: ImportOptions = {}): Imported {
-  const file = parseKeepalived(text, options.configId);
   const notes = new Notes();
-  for (const note of file.notes)
-    notes.add(note.kind, { key: note.keyword, line: note.line }, note.sentence);
-  const written = isRefused(notes) ? undefined : new Import(file.entries, options, notes).write();
+  const entries = parseKeepalived(text, options, notes);
+  const written = notes.isRefused ? undefined : new Import(entries, options, notes).write();
   const problems = written === undefined ? [] : parseSettings(written, { file: 'lvs.cf' }).problems;
-  for (const problem of problems.filter(({ severity }) => severity === 'error').slice(0, 20)) {
-    notes.add(
-      'refused',
-      { key: problem.found, line: 0 },
-      `the lvs.cf could not be run: ${problem.message}`,
-    );
+  for (const { found, message } of problems.filter(isError).slice(0, 20)) {
+    notes.add('refused', { key: found, line: 0 }, `the lvs.cf could not be run: ${message}`);
   }
-  const sorted = notes.list.toSorted((a, b) => a.line - b.line);
-  return written === undefined || isRefused(notes)
+  const sorted = notes.list.toSorted(byPlace);
+  return written === undefined || notes.isRefused
     ? { notes: sorted }
     : { text: written, notes: sorted };
 }
 
-function isRefused({ list }: Notes): boolean {
-  return list.some(({ kind }) => kind === 'refused');
+function isError({ severity }: Problem): boolean {
+  return severity === 'error';
+}
+
+/** The file itself comes before those that it includes. */
+function byPlace(a: Note, b: Note): number {
+  const [one = '', other = ''] = [a.file, b.file];
+  return one === other ? a.line - b.line : one < other ? -1 : 1;
 }
 
 class Import {
@@ -91,8 +94,11 @@ class Import {
   readonly #hooks = new Map<string, string>();
   readonly #vips = new Map<IpAddress, ImportedVip>();
   readonly #global: [key: string, value: string][] = [];
-  readonly #usedNames = new Set<string>();
+  readonly #usedNames = new Map<string, number>();
+  /** Lines of services by where they are reached. */
+  readonly #reached = new Map<string, number>();
   #tracksLinks = false;
+  #announceRefresh: number | undefined;
   #sections = 0;
 
   constructor(entries: readonly Entry[], options: ImportOptions, notes: Notes) {
@@ -168,6 +174,9 @@ class Import {
     return {
       // Read before the instances, whose default it is.
       vrrp_down_timer_adverts: () => {},
+      vrrp_garp_master_refresh: (entry) => {
+        this.#announceRefresh = Math.floor(numberOf(entry, ANNOUNCE_REFRESH, notes));
+      },
       lvs_sync_daemon: (entry) => this.#readSync(entry),
       lvs_timeouts: (entry) => {
         const names = new Map([
@@ -219,8 +228,10 @@ class Import {
           for (const name of [key, ...args]) this.#grouped.add(name);
         }
       },
-      track_interface: () => {
+      track_interface: (tracked) => {
         this.#tracksLinks = true;
+        const own = this.#instances.map(({ device }) => device);
+        readTracked(tracked, own, this.#notes);
       },
       ...hookHandlers(this.#hooks, `GROUP ${entry.args[0] ?? ''}`, this.#notes),
     };
@@ -279,6 +290,10 @@ class Import {
       isWhole(deadMs) ? ['deadtime', String(deadMs / 1000)] : ['deadtime_ms', String(deadMs)],
       ['failback', preempts ? 'auto' : 'none'],
       ['monitor_links', links ? '1' : '0'],
+      ...pairOf(
+        'announce_refresh',
+        (instance.announceRefresh ?? this.#announceRefresh)?.toString(),
+      ),
     ];
   }
 
@@ -318,12 +333,7 @@ class Import {
     const any = hooks?.get('any');
     const active = hooks?.get('active') ?? (any === undefined ? undefined : `${any} MASTER`);
     const inactive = hooks?.get('inactive') ?? (any === undefined ? undefined : `${any} BACKUP`);
-    return [
-      ...(active === undefined ? [] : ([['active_cmd', active]] satisfies [string, string][])),
-      ...(inactive === undefined
-        ? []
-        : ([['inactive_cmd', inactive]] satisfies [string, string][])),
-    ];
+    return [...pairOf('active_cmd', active), ...pairOf('inactive_cmd', inactive)];
   }
 
   /** The method of most services. */
@@ -336,11 +346,11 @@ class Import {
       const sentence = `the file has one forwarding method, \`network = ${network}\`; what forwards otherwise is kept with \`active = 0\``;
       if (service.method !== most) {
         service.isSupported = false;
-        this.#notes.add('lost', service.entry, sentence);
+        this.#notes.add('lost', service.methodAt, sentence);
       }
       for (const server of service.servers) {
         if (server.method === undefined || server.method === service.method) continue;
-        this.#notes.add('lost', server.entry, sentence);
+        this.#notes.add('lost', server.methodAt, sentence);
         server.method = 'other';
       }
     }
@@ -350,14 +360,23 @@ class Import {
   #section(service: ImportedService, endpoint: Endpoint, index: number): string[] {
     const vip = this.#vipOf(service, endpoint);
     const count = 1 + service.servers.length;
-    if (vip === undefined || this.#sections + count > MAX_SECTIONS) {
-      const why =
-        vip === undefined
-          ? 'no VIP of the file has a device for it (--device NAME gives one)'
-          : `there are more than ${MAX_SECTIONS} sections`;
+    const where = `${endpoint.mark} ${endpoint.address} ${endpoint.port} ${new Map(service.directives).get('protocol')}`;
+    const twin = this.#reached.get(where);
+    let why: string | undefined;
+    if (twin !== undefined) why = `it is reached where that of line ${twin} is`;
+    else if (this.#sections + count > MAX_SECTIONS) {
+      why = `there are more than ${MAX_SECTIONS} sections`;
+    } else if (vip === undefined) {
+      why =
+        endpoint.mark > 0
+          ? 'a section has an address beside its mark, and the file raises none; add a virtual_ipaddress'
+          : 'no vrrp_instance tells a device for its VIP; --device NAME does';
+    }
+    if (vip === undefined || why !== undefined) {
       this.#notes.add('lost', service.entry, `${why}; the service is left out`);
       return [];
     }
+    this.#reached.set(where, service.entry.line);
     this.#sections += count;
     const settled = new Map(service.directives);
     const pmask = settled.get('pmask');
@@ -382,8 +401,9 @@ class Import {
     return ['', ...comments, `virtual ${name} {`, ...lines(pairs, '    '), ...servers, '}'];
   }
 
-  #vipOf({ entry }: ImportedService, { address }: Endpoint): ImportedVip | undefined {
-    if (address === undefined) return [...this.#vips.values()][0];
+  #vipOf(service: ImportedService, { address }: Endpoint): ImportedVip | undefined {
+    const { entry } = service;
+    if (address === undefined) return this.#vipOfMark(service);
     const known = this.#vips.get(address);
     if (known !== undefined) return known;
     const device = deviceName(this.#options.device) ?? this.#instances[0]?.device;
@@ -395,23 +415,27 @@ class Import {
     return vip;
   }
 
+  /** A marked service has no address of its own; it goes with a VIP that its servers can answer for. */
+  #vipOfMark({ servers: [first] }: ImportedService): ImportedVip | undefined {
+    const vips = [...this.#vips.values()];
+    const family = first === undefined ? undefined : ipFamily(first.address);
+    return vips.find(({ address }) => ipFamily(address) === family) ?? vips[0];
+  }
+
   #name({ group }: ImportedService, { address, port, mark }: Endpoint, index: number): string {
     const plain = (group ?? '').replace(/[^\w.-]/g, '-').slice(0, 60);
     const own = mark > 0 ? `fwmark-${mark}` : `${address}-${port}`;
     const wish = plain === '' ? own : `${plain}-${index + 1}`;
-    let name = wish;
-    for (let twin = 2; this.#usedNames.has(name); twin++) name = `${wish}-${twin}`;
-    this.#usedNames.add(name);
-    return name;
+    const twins = this.#usedNames.get(wish) ?? 0;
+    this.#usedNames.set(wish, twins + 1);
+    return twins === 0 ? wish : `${wish}-${twins + 1}`;
   }
 
   /** VIPs that no service has. */
   #lonelyVips(): readonly ImportedVip[] {
     const served = new Set(
       this.#services.flatMap((service) =>
-        service.endpoints.map(
-          (endpoint) => endpoint.address ?? [...this.#vips.values()][0]?.address,
-        ),
+        service.endpoints.map(({ address }) => address ?? this.#vipOfMark(service)?.address),
       ),
     );
     return [...this.#vips.values()].filter(({ address }) => !served.has(address));
@@ -456,6 +480,10 @@ class Import {
       '}',
     ];
   }
+}
+
+function pairOf(key: string, value: string | undefined): [string, string][] {
+  return value === undefined ? [] : [[key, value]];
 }
 
 function whole(entry: Entry, range: Parameters<typeof numberOf>[1], notes: Notes): string {

@@ -16,9 +16,10 @@ import {
   timingDirectives,
   timingHandlers,
 } from './keepalived-checks.ts';
-import { type Handlers, type Notes, walk } from './keepalived-left.ts';
+import { type Handlers, walk } from './keepalived-left.ts';
+import type { Notes } from './keepalived-notes.ts';
 import type { Entry } from './keepalived-syntax.ts';
-import { addressOf, commandOf, isUnspecified, numberOf } from './keepalived-vrrp.ts';
+import { addressOf, commandOf, flagOf, isUnspecified, numberOf } from './keepalived-vrrp.ts';
 
 export type Pairs = [key: string, value: string][];
 
@@ -27,6 +28,9 @@ export type ImportedServer = {
   readonly address: IpAddress;
   readonly port: number;
   method: string | undefined;
+  /** Where the method is said. */
+  methodAt: Entry;
+  inhibits?: boolean;
   readonly directives: Pairs;
 };
 
@@ -43,6 +47,8 @@ export type ImportedService = {
   readonly endpoints: readonly Endpoint[];
   readonly group?: string;
   method: string;
+  /** Where the method is said. */
+  methodAt: Entry;
   isSupported: boolean;
   /** As the first endpoint has them. */
   readonly directives: Pairs;
@@ -83,41 +89,57 @@ function groupMember(entry: Entry, notes: Notes): readonly Endpoint[] {
   if (addresses !== undefined && port !== undefined) {
     return addresses.map((address) => ({ address, port, mark: 0 }));
   }
-  const sentence = `neither an address, nor a range of up to ${MAX_RANGE} IPv4 addresses, with a port`;
+  const sentence = `neither an address, nor a range of up to ${MAX_RANGE} addresses, with a port`;
   notes.add('lost', entry, sentence);
   return [];
 }
 
-/** `192.0.2.1`, `192.0.2.1-10`, `192.0.2.250-192.0.3.10`, `192.0.2.8/29`. */
+/** `192.0.2.1`, `192.0.2.1-10`, `192.0.2.250-192.0.3.10`, `192.0.2.8/29`, and the same of IPv6. */
 function rangeOf(text: string): readonly IpAddress[] | undefined {
-  const single = addressOf(text);
-  if (single !== undefined) return [single];
   const [from = '', to, ...more] = text.split('-');
-  const [network = '', length] = from.split('/');
+  const [network = '', length, ...rest] = from.split('/');
   const first = addressOf(network);
-  if (first === undefined || ipFamily(first) === 6 || more.length > 0) return undefined;
+  if (first === undefined || more.length > 0 || rest.length > 0) return undefined;
+  if (to === undefined && length === undefined) return [first];
   const start = numberOfAddress(first);
+  const end = length === undefined ? lastOf(first, start, to) : endOf(first, start, length, to);
+  if (end === undefined || end < start || end - start >= BigInt(MAX_RANGE)) return undefined;
+  const count = Number(end - start) + 1;
+  const width = ipBytes(first).length;
+  const all = Array.from({ length: count }, (_, index) =>
+    ipFromBytes(bytesOf(start + BigInt(index), width)),
+  );
+  return all.every((address) => address !== undefined) ? all : undefined;
+}
+
+/** The far end of `A-B`, where B may be the last part of an address only: decimal, or hexadecimal of IPv6. */
+function lastOf(first: IpAddress, start: bigint, to = ''): bigint | undefined {
   const last = addressOf(to);
-  let end: number | undefined;
-  if (length !== undefined && to === undefined && /^\d\d?$/.test(length)) {
-    end = start + 2 ** (32 - Number(length)) - 1;
-  } else if (last !== undefined && ipFamily(last) === 4) end = numberOfAddress(last);
-  else if (to !== undefined && /^\d{1,3}$/.test(to)) end = start - (start % 256) + Number(to);
-  if (end === undefined || end < start || end - start >= MAX_RANGE) return undefined;
-  return Array.from({ length: end - start + 1 }, (_, index) => addressOfNumber(start + index));
+  if (last !== undefined) {
+    return ipFamily(last) === ipFamily(first) ? numberOfAddress(last) : undefined;
+  }
+  if (ipFamily(first) === 4) {
+    return /^\d{1,3}$/.test(to) && Number(to) < 256
+      ? start - (start % 256n) + BigInt(to)
+      : undefined;
+  }
+  return /^[0-9a-f]{1,4}$/i.test(to) ? start - (start % 65_536n) + BigInt(`0x${to}`) : undefined;
 }
 
-function numberOfAddress(address: IpAddress): number {
-  return ipBytes(address).reduce((sum, byte) => sum * 256 + byte, 0);
+function endOf(first: IpAddress, start: bigint, length: string, to?: string): bigint | undefined {
+  const hostBits = ipBytes(first).length * 8 - Number(length);
+  const isRange = /^\d{1,3}$/.test(length) && hostBits >= 0 && to === undefined;
+  return isRange ? start + 2n ** BigInt(hostBits) - 1n : undefined;
 }
 
-function addressOfNumber(number: number): IpAddress {
-  const bytes = [24, 16, 8, 0].map((bits) => Math.floor(number / 2 ** bits) % 256);
-  return ipFromBytes(Uint8Array.from(bytes)) ?? addressOf('0.0.0.0') ?? fail();
+function numberOfAddress(address: IpAddress): bigint {
+  return ipBytes(address).reduce((sum, byte) => sum * 256n + BigInt(byte), 0n);
 }
 
-function fail(): never {
-  throw new RangeError('four bytes are an address');
+function bytesOf(number: bigint, width: number): Uint8Array {
+  return Uint8Array.from({ length: width }, (_, index) =>
+    Number((number >> BigInt(8 * (width - 1 - index))) % 256n),
+  );
 }
 
 /** A port or nothing, which is 0. */
@@ -145,28 +167,58 @@ export function readService(
     endpoints,
     ...(kind === 'group' && name !== undefined ? { group: name } : {}),
     method: 'NAT',
+    methodAt: entry,
     isSupported: true,
     directives: [],
     servers: [],
   };
   const timing: Timing = {};
   const realServers: Entry[] = [];
-  const flags = { inhibits: false };
+  const flags: Defaults = { inhibits: false };
   const handlers: Handlers = {
     ...timingHandlers(timing, notes),
     ...serviceHandlers(service, notes),
-    inhibit_on_failure: () => {
-      flags.inhibits = true;
+    inhibit_on_failure: (statement) => {
+      flags.inhibits = flagOf(statement);
+    },
+    weight: (statement) => {
+      flags.weight = weightOf(statement, notes);
     },
     real_server: (server) => {
       realServers.push(server);
     },
   };
   walk(entry.children ?? [], handlers, notes);
-  const checks = realServers.map((server) => readServer(server, service, timing, flags, notes));
-  if (flags.inhibits) service.directives.push(['quiesce_server', '1']);
+  const checks = withoutTwins(realServers, notes).map((server) =>
+    readServer(server, service, timing, flags, notes),
+  );
+  setQuiesce(service, flags, notes);
   addCheck(service, checks, timing, notes);
   return service;
+}
+
+/** keepalived holds an address and port once in a service, too. */
+function withoutTwins(servers: readonly Entry[], notes: Notes): readonly Entry[] {
+  const known = new Map<string, number>();
+  return servers.filter((entry) => {
+    const place = entry.args.join(' ');
+    const twin = known.get(place);
+    if (twin !== undefined)
+      notes.add('lost', entry, `is the server of line ${twin}; it is left out`);
+    else known.set(place, entry.line);
+    return twin === undefined;
+  });
+}
+
+/** One word for the whole service here. */
+function setQuiesce({ servers, directives }: ImportedService, flags: Defaults, notes: Notes): void {
+  const inhibits = ({ inhibits: own }: ImportedServer) => own ?? flags.inhibits;
+  const isQuiesced = servers.some(inhibits);
+  if (isQuiesced) directives.push(['quiesce_server', '1']);
+  for (const server of servers.filter((one) => inhibits(one) !== isQuiesced)) {
+    const sentence = 'quiesce_server is one for the service: a failed server keeps its connections';
+    notes.add('changed', server.entry, sentence);
+  }
 }
 
 function endpointsOf({ args }: Entry, groups: Groups): readonly Endpoint[] | undefined {
@@ -195,6 +247,7 @@ function serviceHandlers(service: ImportedService, notes: Notes): Handlers {
   const scheduler = (entry: Entry) => setScheduler(entry, directives, notes);
   const method = (entry: Entry) => {
     service.method = methodOf(entry, notes) ?? service.method;
+    service.methodAt = entry;
   };
   return {
     lb_algo: scheduler,
@@ -286,13 +339,20 @@ function setSorry(entry: Entry, service: ImportedService, notes: Notes): void {
   }
 }
 
+/** What a service says for its servers. */
+type Defaults = { inhibits: boolean; weight?: string };
+
+function weightOf(entry: Entry, notes: Notes): string {
+  return String(Math.floor(numberOf(entry, { min: 0, max: 65_535, byDefault: 1 }, notes)));
+}
+
 type Outcome = { readonly entry: Entry; readonly check?: ImportedCheck };
 
 function readServer(
   entry: Entry,
   service: ImportedService,
   outer: Timing,
-  flags: { inhibits: boolean },
+  flags: Defaults,
   notes: Notes,
 ): Outcome {
   const address = addressOf(entry.args[0]);
@@ -301,22 +361,30 @@ function readServer(
     notes.add('lost', entry, 'wants an IP address with or without a port; the server is left out');
     return { entry };
   }
-  const server: ImportedServer = { entry, address, port, method: undefined, directives: [] };
+  const server: ImportedServer = {
+    entry,
+    address,
+    port,
+    method: undefined,
+    methodAt: entry,
+    directives: [],
+  };
   const timing: Timing = { ...outer };
   const checkers: Entry[] = [];
+  let { weight } = flags;
   const method = (statement: Entry) => {
     server.method = methodOf(statement, notes);
+    server.methodAt = statement;
   };
   const handlers: Handlers = {
     ...timingHandlers(timing, notes),
     weight: (statement) => {
-      const weight = numberOf(statement, { min: 0, max: 65_535, byDefault: 1 }, notes);
-      server.directives.push(['weight', String(Math.floor(weight))]);
+      weight = weightOf(statement, notes);
     },
     lvs_method: method,
     lb_kind: method,
-    inhibit_on_failure: () => {
-      flags.inhibits = true;
+    inhibit_on_failure: (statement) => {
+      server.inhibits = flagOf(statement);
     },
   };
   const isCheck = ({ key }: Entry) => isChecker(key);
@@ -327,6 +395,7 @@ function readServer(
     notes,
   );
   checkers.push(...children.filter(isCheck));
+  if (weight !== undefined) server.directives.push(['weight', weight]);
   service.servers.push(server);
   for (const second of checkers.slice(1)) {
     notes.add('lost', second, 'a server has one check; this one is left out');

@@ -1,256 +1,177 @@
 /**
- * A keepalived.conf as its lines, and as the blocks and statements they say, each with its line.
+ * The lines of a keepalived.conf as the blocks and statements they say, each with its place.
  *
- * Nothing is thrown away: `lines` joined is the text. The reading of it follows keepalived's own: blanks part words,
- * `#` and `!` begin a comment anywhere outside of quotes, a brace may stand on a line of its own, `@name` in front of a
- * line keeps it for the machines called so, `$NAME=value` defines what `$NAME` and `${NAME}` stand for.
- * Rejected: a schema of every keyword with its arguments. The importer knows the few that it carries over, a table
+ * As in keepalived's own parser a brace outside of double quotes is a word of its own wherever it stands, so a block
+ * may be one line or have its brace on the next. Words are read in one of two ways, by the statement's key: most end at
+ * a blank or a double quote; commands and regular expressions know both quotes and backslashes, as a shell does.
+ * Rejected: a schema of every keyword with its arguments. The importer knows those that it carries over, a table
  * (keepalived-left.ts) the others; a schema of the rest would be read by nobody.
- * Source: keepalived.conf(5) 2.2.7, "Advanced configuration".
+ * Source: keepalived.conf(5) 2.2.7 "Quoted strings", and its parser where the manual is silent.
  */
-import { parseDocument } from './document.ts';
-import { shorten } from './problem.ts';
+import { type Line, type LinesOptions, readLines } from './keepalived-lines.ts';
+import type { Notes, Place } from './keepalived-notes.ts';
 
 /** `key args...`, or with a block behind it when there are `children`. */
-export type Entry = {
+export type Entry = Place & {
   readonly key: string;
   readonly args: readonly string[];
-  /** From 1. */
-  readonly line: number;
   /** The comment lines right above, without their sign. */
   readonly comments: readonly string[];
   children?: Entry[];
 };
 
-/**
- * `refused`: no lvs.cf comes of the file. `lost`: something it does will not be done. `changed`: done otherwise.
- * `needless`: done anyway, or has nothing to act on here.
- */
-export type NoteKind = 'refused' | 'lost' | 'changed' | 'needless';
-export type Note = {
-  readonly kind: NoteKind;
-  /** From 1; 0 when the file as a whole is meant. */
-  readonly line: number;
-  /** The word it is about. */
-  readonly keyword: string;
-  /** Without a final full stop. */
-  readonly sentence: string;
-};
-
-export type KeepalivedFile = {
-  /** With their endings. */
-  readonly lines: readonly string[];
-  readonly entries: readonly Entry[];
-  readonly notes: readonly Note[];
-};
-
-/** In UTF-16 units; hand-written files have a thousandth of it. */
-const MAX_LENGTH = 8 * 1024 * 1024;
 const MAX_DEPTH = 12;
-/** A definition that doubles itself must end. */
-const MAX_EXPANDED = 4096;
-const MAX_ROUNDS = 20;
 
-/** Reads any text; never throws. `configId` is what `keepalived -i` would be given. */
-export function parseKeepalived(text: string, configId?: string): KeepalivedFile {
-  if (text.length > MAX_LENGTH) {
-    const sentence = `the file has ${text.length} characters; at most ${MAX_LENGTH} are read`;
-    return { lines: [], entries: [], notes: [refusal(0, 'file', sentence)] };
-  }
-  const reader = new Reader(configId);
-  const { lines } = parseDocument(text, '');
-  for (const [index, line] of lines.entries()) reader.read(line.replace(/\r?\n$/, ''), index + 1);
-  return { lines, ...reader.finish() };
+/** Reads any text; never throws. What is not as it should be is told in `notes`. */
+export function parseKeepalived(
+  text: string,
+  options: LinesOptions,
+  notes: Notes,
+): readonly Entry[] {
+  const parser = new Parser(notes);
+  for (const line of readLines(text, options, notes)) parser.read(line);
+  return parser.finish();
 }
 
-function refusal(line: number, keyword: string, sentence: string): Note {
-  return { kind: 'refused', line, keyword, sentence };
-}
-
-type Token = { readonly text: string; readonly isQuoted: boolean };
-
-class Reader {
-  readonly #configId: string | undefined;
-  readonly #definitions = new Map<string, string>();
+class Parser {
+  readonly #notes: Notes;
   readonly #root: Entry = { key: '', args: [], line: 0, comments: [], children: [] };
   readonly #open: Entry[] = [this.#root];
-  readonly #notes: Note[] = [];
-  #comments: string[] = [];
-  /** Inside a definition of several lines. */
-  #isSkipping = false;
+  /** Behind a brace that makes no sense nothing does. */
+  #isBroken = false;
+  #comments: readonly string[] = [];
 
-  constructor(configId: string | undefined) {
-    this.#configId = configId;
+  constructor(notes: Notes) {
+    this.#notes = notes;
   }
 
-  finish(): { readonly entries: readonly Entry[]; readonly notes: readonly Note[] } {
-    for (const { key, line } of this.#open.slice(1)) {
-      this.#note(
-        'changed',
-        line,
-        key,
-        'the block is never closed; it is taken to end with the file',
-      );
+  finish(): readonly Entry[] {
+    for (const entry of this.#open.slice(1)) {
+      const sentence = 'the block is never closed; it is taken to end with the file';
+      this.#notes.add('changed', entry, sentence);
     }
-    return { entries: this.#root.children ?? [], notes: this.#notes };
+    return this.#root.children ?? [];
   }
 
-  read(raw: string, line: number): void {
-    if (this.#isSkipping) {
-      this.#isSkipping = raw.trimEnd().endsWith('\\');
-      return;
+  read({ text, comments, ...at }: Line): void {
+    if (this.#isBroken) return;
+    if (comments.length > 0) this.#comments = comments;
+    let before = '';
+    for (const part of partsOf(text)) {
+      if (part === '{') this.#openBlock(before, at);
+      else if (part === '}') {
+        this.#add(before, at);
+        this.#closeBlock(at);
+      }
+      before = part === '{' || part === '}' ? '' : part;
     }
-    const comment = /^\s*[#!]+ ?(.*)$/.exec(raw)?.[1];
-    if (comment !== undefined) {
-      this.#comments.push(comment.trimEnd());
-      return;
-    }
-    const text = this.#condition(raw.trim(), line);
-    if (text === undefined) return;
-    if (text === '') this.#comments = [];
-    else if (!this.#define(text, line)) this.#statement(text, line);
+    this.#add(before, at);
   }
 
-  /** The line without its `@name`; undefined when it is not for this machine. */
-  #condition(text: string, line: number): string | undefined {
-    const match = /^@(\^?)(\S*)\s*(.*)$/.exec(text);
-    if (match === null) return text;
-    const [, negation, name = '', rest = ''] = match;
-    if (this.#configId !== undefined) {
-      return (this.#configId === name) === (negation === '') ? rest : undefined;
-    }
-    const who = `the machines that are ${negation === '' ? '' : 'not '}called ${shorten(name)}`;
-    this.#note(
-      'lost',
-      line,
-      `@${negation}${shorten(name)}`,
-      `the line is for ${who}; --config-id NAME tells which machine to read the file for`,
-    );
-    return undefined;
-  }
-
-  #define(text: string, line: number): boolean {
-    if (/^~(SEQ|LST)/.test(text)) {
-      this.#note(
-        'lost',
-        line,
-        text.slice(0, 4),
-        'repeated blocks are not expanded; write them out',
-      );
-      return true;
-    }
-    const match = /^\$([A-Za-z_]\w*)=(.*)$/.exec(text);
-    if (match === null) return false;
-    const [, name = '', value = ''] = match;
-    if (value.endsWith('\\')) {
-      this.#isSkipping = true;
-      const sentence =
-        'a definition of several lines is not expanded; write its text where it is used';
-      this.#note('lost', line, `$${shorten(name)}`, sentence);
-    } else this.#definitions.set(name, value.replace(/\s[#!].*$/, '').trim());
-    return true;
-  }
-
-  #statement(text: string, line: number): void {
-    const { tokens, isClosed } = tokensOf(this.#expand(text));
+  #add(text: string, at: Place): Entry | undefined {
+    if (text === '') return undefined;
+    const { words, isClosed } = wordsOf(text);
+    const [key = '', ...args] = words;
+    const entry: Entry = { ...at, key, args, comments: this.#comments };
+    this.#comments = [];
     if (!isClosed) {
       const sentence = 'a quote is opened and never closed; it is taken to end with the line';
-      this.#note('changed', line, shorten(tokens[0]?.text ?? ''), sentence);
+      this.#notes.add('changed', { ...at, key }, sentence);
     }
-    const [first] = tokens;
-    if (first !== undefined && /^include[rmwba]?$/.test(first.text)) {
-      const sentence = 'other files are not read; put the text of this one in its place';
-      this.#notes.push(refusal(line, first.text, sentence));
-      return;
-    }
-    let words: string[] = [];
-    for (const { text: word, isQuoted } of tokens) {
-      if (isQuoted || (word !== '{' && word !== '}')) words.push(word);
-      else {
-        if (word === '{') this.#openBlock(words, line);
-        else this.#closeBlock(words, line);
-        words = [];
-      }
-    }
-    this.#add(words, line);
-  }
-
-  #expand(text: string): string {
-    let expanded = text;
-    for (let round = 0; round < MAX_ROUNDS && expanded.includes('$'); round++) {
-      const next = expanded.replace(
-        /\$(?:\{(\w+)\}|(\w+)(?=\s|$))/g,
-        (whole, braced, bare) => this.#definitions.get(braced ?? bare) ?? whole,
-      );
-      if (next === expanded || next.length > MAX_EXPANDED) break;
-      expanded = next;
-    }
-    return expanded;
-  }
-
-  #add([key, ...args]: readonly string[], line: number): Entry | undefined {
-    if (key === undefined) return undefined;
-    const entry: Entry = { key, args, line, comments: this.#comments };
-    this.#comments = [];
     (this.#open.at(-1) ?? this.#root).children?.push(entry);
     return entry;
   }
 
-  #openBlock(words: readonly string[], line: number): void {
-    const before = this.#open.at(-1)?.children?.at(-1);
+  #openBlock(text: string, at: Place): void {
     // `virtual_server ...` on one line, `{` on the next.
-    const entry = words.length > 0 ? this.#add(words, line) : before;
+    const entry = this.#add(text, at) ?? this.#open.at(-1)?.children?.at(-1);
     if (entry === undefined || entry.children !== undefined) {
-      this.#notes.push(refusal(line, '{', 'a block without a name'));
-      return;
+      this.#refuse('a block without a name', at);
+    } else if (this.#open.length > MAX_DEPTH) {
+      this.#refuse(`blocks are nested deeper than ${MAX_DEPTH}`, at);
+    } else {
+      entry.children = [];
+      this.#open.push(entry);
     }
-    if (this.#open.length > MAX_DEPTH) {
-      this.#notes.push(refusal(line, '{', `blocks are nested deeper than ${MAX_DEPTH}`));
-      return;
-    }
-    entry.children = [];
-    this.#open.push(entry);
   }
 
-  #closeBlock(words: readonly string[], line: number): void {
-    this.#add(words, line);
+  #refuse(sentence: string, at: Place): void {
+    this.#isBroken = true;
+    this.#notes.add('refused', { ...at, key: '{' }, sentence);
+  }
+
+  #closeBlock(at: Place): void {
     this.#comments = [];
     if (this.#open.length > 1) this.#open.pop();
-    else this.#note('changed', line, '}', 'closes nothing; it is left out');
-  }
-
-  #note(kind: NoteKind, line: number, keyword: string, sentence: string): void {
-    this.#notes.push({ kind, line, keyword, sentence });
+    else this.#notes.add('changed', { ...at, key: '}' }, 'closes nothing; it is left out');
   }
 }
 
-/** Words up to a comment. A brace is a word when it stands alone, or ends one: `group{`. */
-function tokensOf(text: string): { readonly tokens: readonly Token[]; readonly isClosed: boolean } {
-  const tokens: Token[] = [];
-  const word = /\s*(?:"((?:[^"\\]|\\.)*)("?)|'([^']*)('?)|([^\s#!"']+[^\s#!]*))|\s*([#!].*)/gy;
-  for (let match = word.exec(text); match !== null; match = word.exec(text)) {
-    const [, double, doubleEnd, single, singleEnd, bare] = match;
-    if (double !== undefined) {
-      tokens.push({ text: double.replace(/\\(.)/g, unescaped), isQuoted: true });
-      if (doubleEnd === '') return { tokens, isClosed: false };
-    } else if (single !== undefined) {
-      tokens.push({ text: single, isQuoted: true });
-      if (singleEnd === '') return { tokens, isClosed: false };
-    } else if (bare === undefined) break;
-    else pushBare(bare, tokens);
+/** Statements and braces, in their order. Behind a double quote that is never closed braces are text. */
+function partsOf(text: string): readonly string[] {
+  const parts: string[] = [];
+  let from = 0;
+  for (const { 0: sign, index } of text.matchAll(/"[^"]*(?:"|$)|[{}]/g)) {
+    if (sign !== '{' && sign !== '}') continue;
+    parts.push(text.slice(from, index).trim(), sign);
+    from = index + 1;
   }
-  return { tokens, isClosed: true };
+  return [...parts, text.slice(from).trim()];
 }
 
-/** Only quote and backslash: a regular expression keeps its own. */
-function unescaped(whole: string, character: string): string {
-  return character === '"' || character === '\\' ? character : whole;
+type Words = { readonly words: readonly string[]; readonly isClosed: boolean };
+
+/** Statements whose words may be quoted in parts and have backslashes. */
+const LIKE_A_SHELL =
+  /^["']?(?:regex|misc_path|process|script|notify\w*|quorum_up|quorum_down|\w+_script)["']?\s/;
+
+function wordsOf(text: string): Words {
+  return LIKE_A_SHELL.test(text) ? shellWords(text) : plainWords(text);
 }
 
-function pushBare(text: string, tokens: Token[]): void {
-  if (/^[{}]+$/.test(text)) {
-    for (const brace of text) tokens.push({ text: brace, isQuoted: false });
-  } else if (text.endsWith('{') && !text.endsWith('${')) {
-    tokens.push({ text: text.slice(0, -1), isQuoted: false }, { text: '{', isQuoted: false });
-  } else tokens.push({ text, isQuoted: false });
+function plainWords(text: string): Words {
+  const found = Array.from(text.matchAll(/"([^"]*)("?)|[^\s"]+/g));
+  const words = found.map(([whole, quoted]) => quoted ?? whole);
+  return { words, isClosed: !found.some(([, , end]) => end === '') };
+}
+
+/** What a backslash and a letter stand for, beside octal and hexadecimal numbers. */
+const ESCAPES = new Map([
+  ['a', '\x07'],
+  ['b', '\b'],
+  ['E', '\x1b'],
+  ['f', '\f'],
+  ['n', '\n'],
+  ['r', '\r'],
+  ['t', '\t'],
+  ['v', '\v'],
+]);
+
+function shellWords(text: string): Words {
+  const words: string[] = [];
+  const token = /[ \t]+|\\(?:x([0-9A-Fa-f]+)|c(.)|([0-7]{1,3})|(.))|["'\\]|[^ \t"'\\]+/gs;
+  let word: string | undefined;
+  let quote = '';
+  for (const match of text.matchAll(token)) {
+    const [whole, hexadecimal, control, octal, letter] = match;
+    if (/^[ \t]/.test(whole) && quote === '') {
+      if (word !== undefined) words.push(word);
+      word = undefined;
+      continue;
+    }
+    word ??= '';
+    if (hexadecimal !== undefined) word += byteOf(Number.parseInt(hexadecimal.slice(-2), 16));
+    else if (control !== undefined) word += byteOf((control.codePointAt(0) ?? 0) % 32);
+    else if (octal !== undefined) word += byteOf(Number.parseInt(octal, 8) % 256);
+    else if (letter !== undefined) word += ESCAPES.get(letter) ?? letter;
+    else if (whole === quote) quote = '';
+    else if (quote === '' && (whole === '"' || whole === "'")) quote = whole;
+    else word += whole;
+  }
+  if (word !== undefined) words.push(word);
+  return { words, isClosed: quote === '' };
+}
+
+function byteOf(code: number): string {
+  return String.fromCharCode(code);
 }

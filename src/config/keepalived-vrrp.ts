@@ -7,7 +7,8 @@
  * Source: keepalived.conf(5) "VRRP instance(s)"; RFC 3768 §6.1 and RFC 5798 §6.1 for the time to a takeover.
  */
 import { type IpAddress, ipFamily, parseIpAddress } from '../base/index.ts';
-import { type Handlers, type Notes, walk } from './keepalived-left.ts';
+import { type Handlers, leave, walk } from './keepalived-left.ts';
+import type { Notes } from './keepalived-notes.ts';
 import type { Entry } from './keepalived-syntax.ts';
 
 export type ImportedVip = {
@@ -29,6 +30,8 @@ export type Instance = {
   version?: number;
   routerId: number;
   isNoPreempt: boolean;
+  /** Seconds. */
+  announceRefresh?: number;
   own?: IpAddress;
   readonly peers: IpAddress[];
   readonly vips: ImportedVip[];
@@ -41,6 +44,9 @@ const MAX_VIPS = 20_000;
 
 /** Missed adverts that make a takeover. */
 export const ADVERTS = { min: 1, max: 100, byDefault: 3 };
+
+/** Seconds between repeated announcements. */
+export const ANNOUNCE_REFRESH = { min: 0, max: 86_400, byDefault: 60 };
 
 /** One vrrp_instance. `defaults` are those of global_defs. */
 export function readInstance(
@@ -94,10 +100,13 @@ function instanceHandlers(instance: Instance, notes: Notes): Handlers {
     },
     virtual_router_id: (entry) => {
       instance.routerId = Math.floor(numberOf(entry, { min: 0, max: 255, byDefault: 0 }, notes));
-      notes.leave(entry);
+      leave(entry, notes);
     },
     nopreempt: () => {
       instance.isNoPreempt = true;
+    },
+    garp_master_refresh: (entry) => {
+      instance.announceRefresh = Math.floor(numberOf(entry, ANNOUNCE_REFRESH, notes));
     },
     preempt_delay: (entry) => {
       const sentence = 'there is no waiting: the primary gets the VIPs back as soon as it is ready';
@@ -118,7 +127,10 @@ function instanceHandlers(instance: Instance, notes: Notes): Handlers {
     dont_track_primary: () => {
       instance.tracksPrimary = false;
     },
-    track_interface: (entry) => readTracked(entry, instance, notes),
+    track_interface: (entry) => {
+      instance.tracksLinks = true;
+      readTracked(entry, [instance.device], notes);
+    },
     authentication: (entry) => {
       const sentence =
         'a password that everybody on the segment can read; heartbeat_key_file names a file with a secret';
@@ -159,13 +171,15 @@ export function hookHandlers(hooks: Map<string, string>, who: string, notes: Not
 export function commandOf(entry: Entry, notes: Notes): string | undefined {
   const [command = '', user] = entry.args;
   if (user !== undefined) {
-    notes.add('lost', entry, `run as the director, not as ${user.slice(0, 40)}`);
+    notes.add('changed', entry, `run as the director, not as ${user.slice(0, 40)}`);
   }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  if (command !== '' && command.length <= 4096 && !/[\x00-\x1f\x7f]|"/.test(command)) {
+  if (command !== '' && command.length <= 4096 && !/[\x00-\x1f\x7f"'\\]/.test(command)) {
     return command;
   }
-  notes.add('lost', entry, 'a command of 1 to 4096 characters without double quotes is wanted');
+  const sentence =
+    'a command is split at blanks: 1 to 4096 characters without quotes and backslashes are wanted; put it into a script';
+  notes.add('lost', entry, sentence);
   return undefined;
 }
 
@@ -175,10 +189,14 @@ function setOwn(entry: Entry, instance: Instance, notes: Notes): void {
   else instance.own = address;
 }
 
-function readTracked(entry: Entry, instance: Instance, notes: Notes): void {
+/** `own`: the devices of the heartbeats. */
+export function readTracked(
+  entry: Entry,
+  own: readonly (string | undefined)[],
+  notes: Notes,
+): void {
   for (const tracked of entry.children ?? []) {
-    instance.tracksLinks = true;
-    const isOwn = tracked.key === instance.device;
+    const isOwn = own.includes(tracked.key);
     const hasWeight = tracked.args.includes('weight');
     if (isOwn && !hasWeight) continue;
     const sentence = hasWeight
@@ -219,7 +237,9 @@ function readVip(entry: Entry, instance: Instance, notes: Notes): ImportedVip | 
     else if (word === 'label') label = entry.args[++index];
     else {
       const option = VIP_OPTIONS.has(word) ? `${word} ${entry.args[++index] ?? ''}` : word;
-      if (word !== 'brd') notes.add('lost', entry, `${option.slice(0, 60)}: is not set`);
+      if (word === 'brd')
+        notes.add('needless', entry, 'the broadcast address is that of the network');
+      else notes.add('lost', entry, `${option.slice(0, 60)}: is not set`);
     }
   }
   if (device === undefined) {
@@ -249,6 +269,11 @@ export function numberOf(entry: Entry, { min, max, byDefault }: Range, notes: No
   const sentence = `a number from ${min} to ${max} is wanted; ${byDefault} is taken`;
   notes.add('changed', entry, sentence);
   return byDefault;
+}
+
+/** `on`, `true`, `yes`, or nothing behind the word. */
+export function flagOf({ args: [text = 'on'] }: Entry): boolean {
+  return ['on', 'true', 'yes'].includes(text.toLowerCase());
 }
 
 export function addressOf(text: string | undefined): IpAddress | undefined {

@@ -7,7 +7,7 @@
  */
 import { GLOBAL_DIRECTIVES, SERVER_DIRECTIVES, VIRTUAL_DIRECTIVES } from './directives.ts';
 import { formatDocument, parseDocument, parseStatement } from './document.ts';
-import type { Note } from './keepalived-syntax.ts';
+import type { Note } from './keepalived-notes.ts';
 import { normaliseDocument } from './normalise.ts';
 import { checkDocument, type ParseOptions } from './parse.ts';
 import type { Problem, ProblemCode } from './problem.ts';
