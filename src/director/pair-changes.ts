@@ -47,7 +47,7 @@ export class PairChanges {
       const there = await this.#look();
       if (!there.ok) return there;
       const text = changes.numbered(request.text, there.value.serialNo + 1);
-      const judged = await this.#partner('/v1/config/check', { text });
+      const judged = await this.#partner({ path: '/v1/config/check', body: { text } });
       if (!judged.ok) return judged;
       const wrong = problemsOf(judged.value);
       if (wrong.length > 0) {
@@ -122,7 +122,8 @@ export class PairChanges {
     steps: string[],
   ): Outcome<{ readonly isThere: true }> {
     const body = { text, confirmMs, author, reason, isVerbatim: true, isHalf: true };
-    const answer = await this.#partner('/v1/config/apply', body, digest);
+    const path = '/v1/config/apply';
+    const answer = await this.#partner({ path, body, ifMatch: digest, by: author });
     if (!answer.ok) return answer;
     const found = answer.value.fields.get('digest');
     if (found !== digestText(text)) {
@@ -137,7 +138,8 @@ export class PairChanges {
     const { changes } = this.#parts;
     const { pending } = changes;
     if (pending?.isBoth === true) {
-      const there = await this.#partner('/v1/config/confirm', { isHalf: true });
+      const body = { isHalf: true };
+      const there = await this.#partner({ path: '/v1/config/confirm', body, by });
       if (!there.ok) {
         const isKept = await this.isKeptThere(changes.running().digest);
         if (!isKept) {
@@ -151,7 +153,8 @@ export class PairChanges {
 
   /** As far as it can be reached; if it cannot, its own clock does it. */
   async #undoThere(by: string): Promise<void> {
-    const undone = await this.#partner('/v1/config/rollback', { isHalf: true });
+    const body = { isHalf: true };
+    const undone = await this.#partner({ path: '/v1/config/rollback', body, by });
     if (undone.ok || undone.error.reason === 'no-change-pending') return;
     this.#parts.tell([
       `${by}: the partner was not told to go back (${undone.error.title}): it does so when its time is over`,
@@ -160,7 +163,7 @@ export class PairChanges {
 
   /** The partner's file and whether a change waits there. */
   async #look(): Outcome<{ readonly digest: string; readonly serialNo: number }> {
-    const answer = await this.#partner('/v1/config');
+    const answer = await this.#partner({ path: '/v1/config' });
     if (!answer.ok) return answer;
     const { fields } = answer.value;
     const [digest, serialNo] = [fields.get('digest'), fields.get('serialNo')];
@@ -176,12 +179,7 @@ export class PairChanges {
     return ok({ digest, serialNo });
   }
 
-  async #partner(path: string, body?: object, ifMatch?: string): Outcome<PartnerAnswer> {
-    const question: PartnerQuestion = {
-      path,
-      ...(body !== undefined && { body }),
-      ...(ifMatch !== undefined && { ifMatch }),
-    };
+  async #partner(question: PartnerQuestion): Outcome<PartnerAnswer> {
     const answer = await this.#parts.partner.ask(question);
     if (!answer.ok) return err({ reason: 'no-partner', title: answer.error });
     const { code, fields } = answer.value;

@@ -16,7 +16,18 @@ export type PartnerQuestion = {
   /** Absent: GET. */
   readonly body?: object;
   readonly ifMatch?: string;
+  /** Who wants it, for the audit there: an author, or a caller's `who`. */
+  readonly by?: string;
 };
+
+/**
+ * Who gives the partner an order, as its API takes it: at most 64 printable characters. What the kernel said of him beside
+ * his name, `alice (uid 1000)`, is about a user of this machine and stays here.
+ */
+export function userHeader(name: string): { readonly 'piranha-user': string } {
+  const bare = name.replace(/ \(.*$/, '').replace(/[^\x21-\x7e]/g, '?');
+  return { 'piranha-user': bare.slice(0, 64) };
+}
 
 export interface Partner {
   /** The error is a sentence without its full stop. */
@@ -51,6 +62,7 @@ export class PartnerOverCourier implements Partner {
           connection: 'close',
           ...(text !== undefined && { 'content-length': Buffer.byteLength(text) }),
           ...(question.ifMatch !== undefined && { 'if-match': `"${question.ifMatch}"` }),
+          ...(question.by !== undefined && userHeader(question.by)),
         },
         signal: AbortSignal.timeout(LIMIT_MS),
       });
