@@ -25,12 +25,19 @@ test('sim draws how a mutant falls, and lists all of them', () => {
   }
 });
 
+test('arenas by the beginning of their names are searched side by side and told in their order', () => {
+  const told = sim('--arena', 'cold-*', '--jobs', '3').match(/^cold-[a-z-]+/gm);
+  assert.deepEqual(told, ['cold-start', 'cold-claims', 'cold-split', 'cold-one-way']);
+});
+
 test('what sim cannot do it says in a sentence', () => {
   for (const [argv, sentence] of [
     [['--seed', 'seven'], '--seed wants a whole number, not seven'],
     [['--runs', '0'], '--runs wants a whole number, not 0'],
     [['--mutant', 'godzilla'], 'there is no mutant godzilla'],
     [['--arena', 'colosseum'], 'there is no arena colosseum'],
+    [['--arena', 'colosseum*'], 'there is no arena colosseum*'],
+    [['--arena', 'links', '--jobs', '0'], '--jobs wants a whole number, not 0'],
     [['--keepalive', '100', '--deadtime', '150'], '--deadtime must be at least twice --keepalive'],
     [['--fast'], 'unknown option --fast'],
     [['now'], 'unexpected argument now'],

@@ -2,28 +2,25 @@
  * `piranha sim`: the shipped failover core in an imagined segment. Searches, hunts mutants, plays seeds, and draws what went
  * wrong. Says in plain words what was searched and what that means; the exit code is 0 when everything is as it should be.
  */
+import { availableParallelism } from 'node:os';
 import { RULES } from '../core/index.ts';
 import {
   ARENAS,
-  type Arena,
   drawTrace,
-  enter,
   hunt,
   MUTANTS,
   PROPERTIES,
   runSeed,
-  search,
   TIMERS,
   type Timers,
   untested,
 } from '../sim/index.ts';
 import type { Options } from './options.ts';
 import { SIM } from './options-of-verbs.ts';
+import { searchAll, type Task, type Tell } from './sim-search.ts';
 import { misuse as misused, say as print, withOptions } from './verb.ts';
 
 type Words = Options<keyof typeof SIM>;
-/** Text for people, or an object for programs; without one, programs are told nothing. */
-type Tell = (text: string, json?: object) => void;
 
 export const simCommand = withOptions('sim', SIM, sim);
 
@@ -37,7 +34,7 @@ async function sim(words: Words): Promise<number> {
   const mutant = words.values.get('mutant');
   if (mutant !== undefined) return huntOne(mutant, tell);
   const arena = words.values.get('arena');
-  if (arena !== undefined) return searchOne(arena, tell);
+  if (arena !== undefined) return searchSome(arena, words, tell);
   return seeds(words, tell);
 }
 
@@ -60,73 +57,37 @@ function list(): number {
   return 0;
 }
 
-function exhaustive(words: Words, tell: Tell): number {
-  let passed = 0;
-  let failed = 0;
-  let states = 0;
-  const count = (isWell: boolean): void => {
-    if (isWell) passed++;
-    else failed++;
-  };
+/** Every arena of the day, or with the long ones, and every mutant. */
+async function exhaustive(words: Words, tell: Tell): Promise<number> {
+  const jobs = jobsOf(words);
+  if (typeof jobs === 'string') return misuse(jobs);
   const startedAt = performance.now();
-  for (const arena of ARENAS) {
-    if (arena.isDeep && !words.flags.has('deep')) continue;
-    const judged = searchArena(arena, tell);
-    states += judged.states;
-    count(judged.isWell);
-  }
-  for (const mutant of MUTANTS) count(huntMutant(mutant, tell));
+  const arenas = ARENAS.filter(({ isDeep }) => !isDeep || words.flags.has('deep'));
+  const tasks: readonly Task[] = [
+    ...arenas.map(({ name }) => ({ kind: 'arena', name }) as const),
+    ...MUTANTS.map(({ name }) => ({ kind: 'mutant', name }) as const),
+  ];
+  const { passed, failed, states } = await searchAll(tasks, jobs, tell);
   const took = seconds(startedAt);
   tell(`${states} distinct states in all arenas; everything took ${took} s`, { states, took });
   print(`# tests ${passed + failed} pass ${passed} fail ${failed} skipped 0`);
   return failed === 0 ? 0 : 1;
 }
 
-function searchOne(name: string, tell: Tell): number {
-  const arena = ARENAS.find((candidate) => candidate.name === name);
-  if (arena === undefined) return misuse(`there is no arena ${name}; --list-mutants names them`);
-  return searchArena(arena, tell).isWell ? 0 : 1;
-}
-
-function searchArena(
-  arena: Arena,
-  tell: Tell,
-): { readonly isWell: boolean; readonly states: number } {
-  const startedAt = performance.now();
-  const { starts, bounds } = enter(arena);
-  const result = search(starts, bounds);
-  const { states, transitions, depth, found } = result;
-  const { kinds, faults, losses, delays, window } = bounds;
-  const isWell = found === undefined && result.isComplete;
-  if (arena.isOneOfMany) {
-    const row = [
-      arena.name.padEnd(34),
-      String(states).padStart(10),
-      seconds(startedAt).padStart(8),
-      found === undefined ? 'holds' : `FALLS: ${PROPERTIES[found.property]}`,
-    ];
-    tell(row.join(' '), { arena: arena.name, bounds, ...result });
-    if (found !== undefined) tell(`\n${drawTrace(found.trace)}`);
-    return { isWell, states };
+/** The arena of that name, or with a `*` at its end every one that begins so. */
+async function searchSome(name: string, words: Words, tell: Tell): Promise<number> {
+  const jobs = jobsOf(words);
+  if (typeof jobs === 'string') return misuse(jobs);
+  const start = name.endsWith('*') ? name.slice(0, -1) : undefined;
+  const arenas = ARENAS.filter((arena) =>
+    start === undefined ? arena.name === name : arena.name.startsWith(start),
+  );
+  if (arenas.length === 0) {
+    return misuse(`there is no arena ${name}; --list-mutants names them`);
   }
-  const limits = [
-    `${starts.length} starts`,
-    `${faults} faults of ${kinds.join(' ')}`,
-    `${losses} losses, ${delays} delays`,
-    `the next within ${window} steps or after a long quiet`,
-    `${arena.segment.steps ?? 4} steps a keepalive`,
-  ];
-  const text = [
-    `${arena.name}: ${arena.about}`,
-    `  bounds: ${limits.join('; ')}`,
-    `  ${states} distinct states, ${transitions} transitions, ${depth} deep, ${seconds(startedAt)} s`,
-    `  longest: ${result.ownerlessMs} ms without an owner, ${result.doubleMs} ms with two, ` +
-      `${result.staleMs} ms with a wrong router; at most ${result.announced} announcements`,
-    found === undefined ? '  every property holds' : `  FALLS: ${PROPERTIES[found.property]}`,
-  ];
-  tell(text.join('\n'), { arena: arena.name, bounds, ...result });
-  if (found !== undefined) tell(`\n${drawTrace(found.trace)}`);
-  return { isWell, states };
+  const tasks = arenas.map((arena): Task => ({ kind: 'arena', name: arena.name }));
+  const { failed } = await searchAll(tasks, jobs, tell);
+  return failed === 0 ? 0 : 1;
 }
 
 function huntOne(name: string, tell: Tell): number {
@@ -149,18 +110,6 @@ function huntOne(name: string, tell: Tell): number {
     tell(drawTrace(found.trace));
   }
   return isAsExpected ? 0 : 1;
-}
-
-function huntMutant(mutant: (typeof MUTANTS)[number], tell: Tell): boolean {
-  const { result, isAsExpected } = hunt(mutant);
-  const how =
-    result.found === undefined
-      ? `nothing falls in ${result.states} states`
-      : `${result.found.property} falls after ${result.found.length} actions`;
-  const verdict = isAsExpected ? 'as expected' : 'NOT AS EXPECTED';
-  const { trace: _, ...found } = result.found ?? { trace: [] };
-  tell(`mutant ${mutant.name}: ${how}, ${verdict}`, { mutant: mutant.name, isAsExpected, found });
-  return isAsExpected;
 }
 
 function seeds(words: Words, tell: Tell): number {
@@ -210,9 +159,15 @@ function timersOf(words: Words): Timers | string {
   return { keepaliveMs, deadtimeMs };
 }
 
+/** Searches at a time: one a processor unless told, and at most 64. The error is a sentence. */
+function jobsOf(words: Words): number | string {
+  const jobs = number(words, 'jobs') ?? availableParallelism();
+  return typeof jobs === 'number' ? Math.min(jobs, 64) : jobs;
+}
+
 function number(
   words: Words,
-  name: 'seed' | 'runs' | 'keepalive' | 'deadtime',
+  name: 'jobs' | 'seed' | 'runs' | 'keepalive' | 'deadtime',
 ): number | string | undefined {
   const text = words.values.get(name);
   if (text === undefined) return undefined;
