@@ -4,7 +4,8 @@
  */
 import { join } from 'node:path';
 import { err, type Milliseconds, ok, type Result } from '../base/index.ts';
-import { type RunDirectory, runDirectory } from '../director/index.ts';
+import { type RunDirectory, runDirectory, userHeader } from '../director/index.ts';
+import { userText } from '../ports/index.ts';
 
 const LIMIT_MS: Milliseconds = 1900;
 /** 10,000 VIPs are about 1 MB. */
@@ -13,11 +14,24 @@ const LIMIT_BYTES = 16 * 1024 * 1024;
 export type Silence = 'not-running' | 'no-answer' | 'no-permission';
 export type DirectorAnswer = { readonly code: number; readonly document: object };
 export type WhichNode = 'own' | 'partner';
+type Headers = Readonly<Record<string, string>>;
+/** The run directory with the socket of a node's director. */
+export type NodeDirectory = RunDirectory & { readonly node: WhichNode; readonly headers: Headers };
+/** Where to ask. */
+type Door = Pick<RunDirectory, 'socket'> & Partial<Pick<NodeDirectory, 'headers'>>;
 
-/** The run directory with the socket of that node's director. */
-export function directoryOf(path: string, node: WhichNode = 'own'): RunDirectory {
+/** Our own director is told by the kernel who asks; the partner's only by us. */
+export function directoryOf(path: string, node: WhichNode = 'own'): NodeDirectory {
   const directory = runDirectory(path);
-  return node === 'own' ? directory : { ...directory, socket: join(path, 'partner.sock') };
+  if (node === 'own') return { ...directory, node, headers: {} };
+  const socket = join(path, 'partner.sock');
+  return { ...directory, socket, node, headers: userHeader(personHere()) };
+}
+
+/** The person behind sudo rather than root. */
+function personHere(): string {
+  const uid = process.getuid?.() ?? 0;
+  return uid === 0 ? (process.env.SUDO_USER ?? 'root') : userText(uid);
 }
 
 /** Why a node could not be asked, as a sentence without its full stop. */
@@ -33,13 +47,18 @@ export function titleOf({ code, document }: DirectorAnswer): string {
   return String(new Map(Object.entries(document)).get('title') ?? code);
 }
 
+/** The same, with whose it is. */
+export function refusalText(answer: DirectorAnswer, node: WhichNode): string {
+  return node === 'own' ? titleOf(answer) : `the partner: ${titleOf(answer)}`;
+}
+
 /** GET, or POST when there is a body. */
 export async function askDirector(
-  directory: Pick<RunDirectory, 'socket'>,
+  directory: Door,
   path: string,
   body?: object,
   limitMs = LIMIT_MS,
-  headers: Readonly<Record<string, string>> = {},
+  headers: Headers = {},
 ): Promise<Result<DirectorAnswer, Silence>> {
   const answer = await askText(directory, path, body, limitMs, headers);
   if (!answer.ok) return answer;
@@ -54,11 +73,11 @@ export async function askDirector(
 
 /** The same where the answer is no JSON: a recording, metrics. */
 export function askText(
-  directory: Pick<RunDirectory, 'socket'>,
+  directory: Door,
   path: string,
   body?: object,
   limitMs = LIMIT_MS,
-  headers: Readonly<Record<string, string>> = {},
+  headers: Headers = {},
 ): Promise<Result<{ readonly code: number; readonly text: string }, Silence>> {
   return new Promise((resolve) => {
     // Fetched, not imported: an import of node:http loads ten times what is needed here.
@@ -67,7 +86,11 @@ export function askText(
       path,
       method: body === undefined ? 'GET' : 'POST',
       signal: AbortSignal.timeout(limitMs),
-      headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+      headers: {
+        ...directory.headers,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
     });
     asked.once('error', (error) => resolve(err(silenceOf(error))));
     asked.once('response', (response) => {

@@ -144,6 +144,10 @@ export const REPORT = {
 } as const satisfies OptionTable;
 
 export const ORDER = {
+  node: {
+    ...NODE,
+    help: 'own (unless told) or partner: its director is given the order, through the channel',
+  },
   json: JSON_OUT,
   runDirectory: RUN_DIRECTORY,
   help: HELP,
@@ -160,6 +164,14 @@ export const RESIGN = {
 
 export const SERVER = {
   forTime: { long: ['--for'], value: 'TIME', help: 'lifted by itself after so long: 90s, 30m, 2h' },
+  node: NODES,
+  json: JSON_OUT,
+  runDirectory: RUN_DIRECTORY,
+  help: HELP,
+} as const satisfies OptionTable;
+
+export const UNDRAIN = {
+  node: NODES,
   json: JSON_OUT,
   runDirectory: RUN_DIRECTORY,
   help: HELP,
@@ -212,12 +224,7 @@ export const REPLAY = {
 export const SIM = {
   exhaustive: { long: ['--exhaustive'], help: 'search every arena and hunt every mutant' },
   deep: { long: ['--deep'], help: 'the same with the arenas that take many minutes' },
-  arena: {
-    long: ['--arena'],
-    value: 'NAME',
-    help: 'search one arena; NAME*: all that begin so',
-  },
-  jobs: { long: ['--jobs'], value: 'N', help: 'searches side by side (one a processor)' },
+  arena: { long: ['--arena'], value: 'NAME', help: 'search one arena' },
   mutant: { long: ['--mutant'], value: 'NAME', help: 'hunt one mutant and draw how it falls' },
   list: { long: ['--list-mutants'], help: 'the mutants and the arenas' },
   seed: { long: ['--seed'], value: 'N', help: 'play the run of this seed (the first of --runs)' },

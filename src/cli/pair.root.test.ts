@@ -54,6 +54,9 @@ describe('status', () => {
     const { status, stdout } = segment.piranha('primary', 'status', '--brief', '--node', 'partner');
     assert.equal(status, 3);
     assert.match(stdout, /^PIRANHA UNKNOWN - Nothing is known of the partner: there is no channel/);
+    const order = segment.piranha('primary', 'takeover', '--node', 'partner');
+    assert.equal(order.status, 1);
+    assert.match(order.stderr, /^refused: there is no channel[^\n]*heartbeat_key_file[^\n]*\n$/);
   });
 });
 

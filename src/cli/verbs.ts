@@ -30,6 +30,7 @@ import {
   SIM,
   STATUS,
   TOP,
+  UNDRAIN,
   VERSION,
   WATCH_STATUS,
 } from './options-of-verbs.ts';
@@ -148,7 +149,8 @@ export const VERBS: readonly Verb[] = [
     usage: '[OPTION...]',
     options: ORDER,
     about:
-      'Refused with the reason where it would leave no owner; each step is told with its milliseconds.',
+      'Refused with the reason where it would leave no owner; each step is told with its milliseconds. With --node partner ' +
+      'the other node takes them over from this one, and its audit has your name.',
     load: async () => (await import('./orders.ts')).takeoverCommand,
   },
   {
@@ -192,17 +194,39 @@ export const VERBS: readonly Verb[] = [
     argument: { kind: 'words', words: SERVER_ORDERS },
     about:
       'NAME is a server (in every service that lists it) or service/server. The word outlives reloads and restarts ' +
-      'until it is lifted or its time is over.',
+      'until it is lifted or its time is over. Both nodes are told, the partner as far as it can be reached.',
     load: async () => (await import('./server.ts')).serverCommand,
   },
   {
     name: 'drain',
     group: 'Act',
-    summary: 'the same as server drain',
+    summary: 'no new connections for real servers; the same as server drain',
     usage: 'NAME... [OPTION...]',
     options: SERVER,
-    about: 'Weight 0: connections finish, none are new. piranha server undrain NAME lifts it.',
+    about: 'Weight 0: connections finish, none are new. piranha undrain NAME lifts it.',
     load: async () => (await import('./server.ts')).drainCommand,
+  },
+  {
+    name: 'undrain',
+    group: 'Act',
+    summary: 'lift whatever was said of real servers: a drain, a weight',
+    usage: 'NAME... [OPTION...]',
+    options: UNDRAIN,
+    about:
+      'lvs.cf and its checks decide again. NAME is as it was given: server, or service/server.',
+    load: async () => (await import('./server.ts')).undrainCommand,
+  },
+  {
+    name: 'weight',
+    group: 'Act',
+    summary: 'another weight for real servers than the one in lvs.cf',
+    usage: 'NAME... N [OPTION...]',
+    options: SERVER,
+    about:
+      'N is 0 to 65535; 0 is a drain. It counts at once and as if lvs.cf said it, while the checks decide as before: a ' +
+      'server that fails goes, one that comes back grows up to N. Outlives reloads and restarts until piranha undrain NAME ' +
+      'or the end of its time.',
+    load: async () => (await import('./server.ts')).weightCommand,
   },
   ...CHANGE_VERBS,
   {

@@ -122,6 +122,37 @@ test('a drained server gets no new connection, through a reload and a restart, u
   await until(() => states().join() === HEALTHY.join(), 'web-1 again');
 });
 
+test('a weight that an operator gives is in the kernel at once, through a reload and a restart, until it is lifted', async () => {
+  const weighed = ['3 active weighed', '1 active healthy'];
+  assert.deepEqual(await fetched(4), { 'web-1': 2, 'web-2': 2 });
+  assert.equal(
+    piranha('weight', 'web/web-1', '3').stdout,
+    'web/web-1: weight 3 in place of the one in lvs.cf\n',
+  );
+  assert.deepEqual(states(), weighed);
+  assert.deepEqual(await fetched(8), { 'web-1': 6, 'web-2': 2 });
+  assert.match(
+    piranha('services').stdout,
+    /web-1 .* 3\/1 .* weighed for .*\n[\s\S]*OVERRIDE {2}web\/web-1: weight 3, until it is lifted/,
+  );
+  const beside = /not in the file: web\/web-1 has weight 3 by an operator, until it is lifted/;
+  assert.match(piranha('status').stdout, beside);
+  assert.match(piranha('diff', bed.configFile).stdout, beside);
+  pulse.signal('SIGHUP');
+  await pulse.says('rereading configuration file: done');
+  assert.deepEqual(states(), weighed);
+  pulse.signal('SIGKILL');
+  await pulse.exit;
+  pulse = bed.pulse();
+  await until(() => states().join() === weighed.join(), 'the weight after a restart');
+  assert.deepEqual(await fetched(4), { 'web-1': 3, 'web-2': 1 });
+  assert.equal(piranha('weight', 'web/web-1', '0').status, 0);
+  assert.deepEqual(states(), ['0 quiesced drained', '1 active healthy']);
+  assert.deepEqual(await fetched(2), { 'web-2': 2 });
+  assert.equal(piranha('undrain', 'web/web-1').status, 0);
+  await until(() => states().join() === HEALTHY.join(), 'the weight of the file');
+});
+
 test('an override with a time ends by itself', async () => {
   assert.deepEqual(piranha('server', 'disable', 'web/web-2', '--for', '5s').status, 0);
   assert.equal(states()[1], '- inactive disabled');
@@ -135,6 +166,10 @@ test('a server nobody knows, a word nobody knows and a bad time are refused with
   assert.match(unknown.stderr, /^refused: no real server is called nobody/);
   assert.match(piranha('server', 'explode', 'web-1').stderr, /one of drain, disable/);
   assert.match(piranha('server', 'drain', 'web-1', '--for', 'long').stderr, /--for takes/);
+  for (const number of ['65536', '1.5', 'many']) {
+    const wrong = piranha('weight', 'web-1', number);
+    assert.deepEqual([wrong.status, /a number from 0 to 65535/.test(wrong.stderr)], [64, true]);
+  }
 });
 
 test('a dry run says what a reload would change and changes nothing; the reload does it', async () => {

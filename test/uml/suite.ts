@@ -255,6 +255,19 @@ describe('the director on real IPVS', () => {
     assert.ok(tookMs <= 2000, `${tookMs} ms`);
   });
 
+  test('a weight of an operator is in the table of his director at once, and gone when he lifts it', async () => {
+    const whole = table('da');
+    const piranha = (words: string) =>
+      sh('da', `${join(ROOT, 'piranha')} ${words} --node own --run-dir ${FILES}/da`);
+    assert.match(piranha('weight web/web-r1 7'), /^web\/web-r1: weight 7 in place of/);
+    // One converge: the write is on its way when the order is answered.
+    await until('weight 7', () => rows('da', '-r 198.51.100.21:80 -g -w 7') === 1, 1000);
+    assert.equal(rows('db', '-w 7'), 0);
+    assert.deepEqual(await client.ask(`get 40 ${VIP} 80`), { r1: 35, r2: 5 });
+    piranha('undrain web/web-r1');
+    await until('the table as it was', () => table('da') === whole, 1000);
+  });
+
   test('a sick server goes, and comes back, for the director and for a nanny alone; nobody else is touched', async () => {
     // The service that somebody else made has no other server: nanny writes its row and no other.
     const own = '-a -t 192.0.2.9:25 -r 198.51.100.22:25 -g -w 1';
