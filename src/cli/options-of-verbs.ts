@@ -224,7 +224,12 @@ export const REPLAY = {
 export const SIM = {
   exhaustive: { long: ['--exhaustive'], help: 'search every arena and hunt every mutant' },
   deep: { long: ['--deep'], help: 'the same with the arenas that take many minutes' },
-  arena: { long: ['--arena'], value: 'NAME', help: 'search one arena' },
+  arena: {
+    long: ['--arena'],
+    value: 'NAME',
+    help: 'search one arena; NAME*: all that begin so',
+  },
+  jobs: { long: ['--jobs'], value: 'N', help: 'searches side by side (one a processor)' },
   mutant: { long: ['--mutant'], value: 'NAME', help: 'hunt one mutant and draw how it falls' },
   list: { long: ['--list-mutants'], help: 'the mutants and the arenas' },
   seed: { long: ['--seed'], value: 'N', help: 'play the run of this seed (the first of --runs)' },
