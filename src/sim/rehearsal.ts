@@ -74,13 +74,25 @@ export function rehearse(settings: Settings, play: Play): Result<Rehearsal, stri
     return err(`A fault of 1 to ${LONGEST_FAULT_MS / 1000} s can be rehearsed.`);
   }
   const on = segmentOf(settings);
+  const outcome = playInPhases(on, (at) => scriptOf(play, at, on.settings[0].paths.length));
+  const { trace } = outcome;
+  return ok({ ...outcome, trace: play.name === 'cut-path' ? trace : trace.filter(isOfPublicPath) });
+}
+
+/** A pair at rest, the primary active, and what is done to it, in each phase between two heartbeats. */
+export function playInPhases(
+  on: Segment,
+  scriptFrom: (at: Milliseconds) => readonly Cue[],
+): Rehearsal {
+  const [{ keepaliveMs, deadtimeMs }] = on.settings;
   // Not in step, so that the two nodes' heartbeats do not cross in the drawing.
-  const start = atRest(on, 0, Math.floor((0.4 * renewalMs(settings)) / on.stepMs));
+  const offsetMs = 0.4 * renewalMs({ keepaliveMs, deadtimeMs });
+  const start = atRest(on, 0, Math.floor(offsetMs / on.stepMs));
   const runs = Array.from({ length: PHASES }, (_, phase) =>
-    run(start, play, 1000 + (settings.keepaliveMs * phase) / PHASES),
+    run(start, scriptFrom(1000 + (keepaliveMs * phase) / PHASES)),
   );
   const worst = runs.reduce((a, b) => (b.blackoutMs > a.blackoutMs ? b : a));
-  return ok({
+  return {
     blackoutMs: {
       least: Math.min(...runs.map(({ blackoutMs }) => blackoutMs)),
       worst: worst.blackoutMs,
@@ -88,8 +100,8 @@ export function rehearse(settings: Settings, play: Play): Result<Rehearsal, stri
     doubleMs: Math.max(...runs.map(({ doubleMs }) => doubleMs)),
     owner: worst.owner,
     takeovers: worst.takeovers,
-    trace: play.name === 'cut-path' ? worst.trace : worst.trace.filter(isOfPublicPath),
-  });
+    trace: worst.trace,
+  };
 }
 
 /** Where both paths carry the same, one is enough to look at. */
@@ -136,9 +148,8 @@ export function segmentOf(settings: Settings): Segment {
 
 type Run = Omit<Rehearsal, 'blackoutMs'> & { readonly blackoutMs: Milliseconds };
 
-function run(start: World, play: Play, faultAt: Milliseconds): Run {
+function run(start: World, script: readonly Cue[]): Run {
   const { stepMs, settings } = start.segment;
-  const script = scriptOf(play, faultAt, settings[0].paths.length);
   const lastAt = Math.max(...script.map(({ at }) => at));
   const until = lastAt + 2 * settings[0].deadtimeMs + AFTERMATH_MS;
   let world: World = { ...start, trace: opening(start) };
@@ -174,7 +185,8 @@ function ownerOf(world: World): Node | 'nobody' {
   return router !== NOBODY && isServed(world) ? NODES[router] : 'nobody';
 }
 
-type Cue = { readonly at: Milliseconds; readonly action: number };
+/** An action of faults.ts, and when. */
+export type Cue = { readonly at: Milliseconds; readonly action: number };
 
 /** At the start the primary is active. Channels: 2 * sender + path. */
 function scriptOf({ name, whom, forMs }: Play, at: Milliseconds, paths: number): readonly Cue[] {
