@@ -10,6 +10,8 @@ export type Fate = 'carried' | 'changed' | 'lost' | 'needless';
 
 export type Word = {
   readonly block: string;
+  /** Debian's keepalived has it. */
+  readonly isCommon: boolean;
   readonly fate: Fate;
   /** One statement, with a block behind it or not; a line each. */
   readonly lines: readonly string[];
@@ -32,8 +34,10 @@ export function readWords(): readonly Word[] {
         .replace(/([{;]) ?/g, '$1\n')
         .split(/;?\n/)
         .filter((text) => text !== '');
+      const [place = '', others] = block.split(' of ');
       return {
-        block,
+        block: place,
+        isCommon: others === undefined,
         fate: fateOf(fate),
         lines,
         ...(directive === undefined ? {} : { directive }),
@@ -85,9 +89,10 @@ virtual_server 192.0.2.80 80 {
 
 /** The block of each checker, and what it needs beside the words that are put into it. */
 const CHECKERS: readonly (readonly [block: string, head: string, tail: string])[] = [
-  ['HTTP_GET', 'HTTP_GET {', '}'],
-  ['url', 'HTTP_GET {\nurl {', '}\n}'],
-  ['SSL_GET', 'SSL_GET {', '}'],
+  // Without a url 2.2.7 ends by a segmentation fault.
+  ['HTTP_GET', 'HTTP_GET {', 'url {\npath /\n}\n}'],
+  ['url', 'HTTP_GET {\nurl {\npath /', '}\n}'],
+  ['SSL_GET', 'SSL_GET {', 'url {\npath /\n}\n}'],
   ['SMTP_CHECK', 'SMTP_CHECK {', '}'],
   ['DNS_CHECK', 'DNS_CHECK {', '}'],
   ['MISC_CHECK', 'MISC_CHECK {\nmisc_path /bin/c', '}'],
@@ -101,5 +106,5 @@ function checkerWith(at: (block: string) => string): string {
       at(block) === '' ? [] : [`${head}\n${at(block)}\n${tail}`],
     ),
   ].filter((text) => text !== '');
-  return own.length > 0 ? own.join('\n') : 'HTTP_GET {\n}';
+  return own.length > 0 ? own.join('\n') : 'HTTP_GET {\nurl {\npath /\n}\n}';
 }

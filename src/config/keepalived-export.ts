@@ -89,7 +89,14 @@ function instanceLines(settings: Settings, tell: Tell): string[] {
       'without a partner keepalived waits for one, then owns the VIPs',
     );
   }
-  const isSame = (vip: Vip) => ipFamily(vip.address) === ipFamily(primary);
+  // Adverts by unicast carry VIPs of the directors' family only; where there is none of it, they go by multicast.
+  const isUnicast = vips.some(({ address }) => ipFamily(address) === ipFamily(primary));
+  const family = ipFamily(isUnicast ? primary : first.address);
+  if (!isUnicast) {
+    const sentence = 'no VIP is of the family of the directors: adverts go by multicast';
+    tell(lineOf(settings, 'primary'), 'primary', sentence);
+  }
+  const isSame = (vip: Vip) => ipFamily(vip.address) === family;
   const advertised = vips.filter(isSame).slice(0, MAX_ADVERTISED);
   const others = vips.filter((vip) => !advertised.includes(vip));
   tell(
@@ -107,10 +114,10 @@ function instanceLines(settings: Settings, tell: Tell): string[] {
     `    virtual_router_id ${Math.max(1, ipBytes(first.address).at(-1) ?? 1)}`,
     '    @^backup priority 150',
     '    @backup priority 100',
-    ...timerLines(settings, tell),
+    ...timerLines(settings, family, tell),
     ...(failback === 'auto' ? [] : ['    nopreempt']),
     ...(settings.monitorLinks ? [] : ['    dont_track_primary']),
-    ...unicastLines(settings),
+    ...(isUnicast ? unicastLines(settings) : []),
     ...vipLines('virtual_ipaddress', advertised),
     ...(others.length > 0 ? vipLines('virtual_ipaddress_excluded', others) : []),
     ...hookLine('notify_master', settings.activeCommand),
@@ -120,10 +127,9 @@ function instanceLines(settings: Settings, tell: Tell): string[] {
 }
 
 /** Adverts of version 2 are whole seconds apart, those of version 3 hundredths. */
-function timerLines(settings: Settings, tell: Tell): string[] {
+function timerLines(settings: Settings, family: 4 | 6, tell: Tell): string[] {
   const { keepaliveMs, deadtimeMs } = settings;
-  const isWhole =
-    keepaliveMs % 1000 === 0 && keepaliveMs <= 255_000 && ipFamily(settings.primary) === 4;
+  const isWhole = keepaliveMs % 1000 === 0 && keepaliveMs <= 255_000 && family === 4;
   const hundredths = Math.min(4095, Math.max(1, Math.round(keepaliveMs / 10)));
   const advertMs = isWhole ? keepaliveMs : hundredths * 10;
   const skewMs = ((256 - 100) / 256) * (isWhole ? 1000 : advertMs);
@@ -282,6 +288,7 @@ const LOST: readonly (readonly [key: string, sentence: string])[] = [
     'heartbeat_key_file',
     'adverts are not authenticated; those of VRRP 2 carry a password in the clear',
   ],
+  ['courier_port', 'there is no channel between the two: files are copied by other means'],
   ['lease_ms', 'there is no lease: a frozen director keeps its VIPs until it runs again'],
   ['verify', 'nobody is asked whether the segment believes an announcement'],
   ['verify_hosts', 'nobody is asked whether the segment believes an announcement'],
