@@ -2,6 +2,7 @@
  * One question to a director: to the one of this machine over its socket, or to the partner's through the channel between
  * the two (`partner.sock`, which the courier keeps). JSON both ways, bounded in time and length.
  */
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { err, type Milliseconds, ok, type Result } from '../base/index.ts';
 import { type RunDirectory, runDirectory, userHeader } from '../director/index.ts';
@@ -23,9 +24,20 @@ type Door = Pick<RunDirectory, 'socket'> & Partial<Pick<NodeDirectory, 'headers'
 /** Our own director is told by the kernel who asks; the partner's only by us. */
 export function directoryOf(path: string, node: WhichNode = 'own'): NodeDirectory {
   const directory = runDirectory(path);
-  if (node === 'own') return { ...directory, node, headers: {} };
+  if (node === 'own') return { ...directory, socket: doorFor(directory), node, headers: {} };
   const socket = join(path, 'partner.sock');
   return { ...directory, socket, node, headers: userHeader(personHere()) };
+}
+
+/** Who may not act may look: through the door for everybody. */
+function doorFor({ socket, readSocket }: RunDirectory): string {
+  try {
+    accessSync(socket, constants.W_OK);
+    return socket;
+  } catch (error) {
+    const isShut = error instanceof Error && 'code' in error && error.code === 'EACCES';
+    return isShut ? readSocket : socket;
+  }
 }
 
 /** The person behind sudo rather than root. */
@@ -37,9 +49,11 @@ function personHere(): string {
 /** Why a node could not be asked, as a sentence without its full stop. */
 export function silenceText(silence: Silence, node: WhichNode = 'own'): string {
   if (node === 'own') return `the director does not answer (${silence})`;
-  return silence === 'not-running'
-    ? 'there is no channel to the partner: the courier does not run, or heartbeat_key_file is not set'
-    : `the partner does not answer (${silence})`;
+  if (silence === 'not-running')
+    return 'there is no channel to the partner: the courier does not run, or heartbeat_key_file is not set';
+  const door =
+    silence === 'no-permission' ? ': only root and the group of partner.sock may ask' : '';
+  return `the partner does not answer (${silence})${door}`;
 }
 
 /** The sentence of a refusal. */

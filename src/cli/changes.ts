@@ -41,14 +41,14 @@ export const diffCommand = withOptions(
       return misuse('diff', 'which file? or --partner, or --serial N');
     }
     const text = file === undefined ? undefined : readText(file);
-    if (text?.ok === false) return fail('diff', text.error, FAILED);
+    if (text?.ok === false) return fail('diff', text.error, flags, FAILED);
     const body = {
       ...(text !== undefined && { text: text.value }),
       ...(serial !== undefined && { serial: Number(serial) }),
       against: flags.has('partner') ? 'partner' : 'running',
     };
     const diff = await ask(values, { path: '/v1/config/diff', body });
-    if (!diff.ok) return fail('diff', diff.error, FAILED);
+    if (!diff.ok) return fail('diff', diff.error, flags, FAILED);
     if (flags.has('json')) sayJson(Object.fromEntries(diff.value));
     else printDiff(diff.value);
     return diff.value.get('text') === '' ? 0 : DIFFERS;
@@ -66,19 +66,19 @@ export const applyCommand = withOptions(
     const confirmMs = confirmTime(values.get('confirm'));
     if (!confirmMs.ok) return misuse('apply', confirmMs.error);
     const text = readText(file);
-    if (!text.ok) return fail('apply', text.error);
+    if (!text.ok) return fail('apply', text.error, flags);
     const diff = await ask(values, { path: '/v1/config/diff', body: { text: text.value } });
-    if (!diff.ok) return fail('apply', diff.error);
-    if (flags.has('dryRun')) return dryRun(values, diff.value, text.value, flags.has('json'));
+    if (!diff.ok) return fail('apply', diff.error, flags);
+    if (flags.has('dryRun')) return dryRun(values, diff.value, text.value, flags);
     const ifMatch = await digestOf(values, 'own');
-    if (!ifMatch.ok) return fail('apply', ifMatch.error);
+    if (!ifMatch.ok) return fail('apply', ifMatch.error, flags);
     const body = { text: text.value, ...about(values), ...confirmMs.value, ...both(flags) };
     const done = await ask(values, {
       path: '/v1/config/apply',
       body,
       ifMatch: values.get('ifMatch') ?? ifMatch.value,
     });
-    if (!done.ok) return fail('apply', done.error);
+    if (!done.ok) return fail('apply', done.error, flags);
     if (!flags.has('json')) printMeaning(diff.value);
     return told(done.value, flags.has('json'));
   },
@@ -87,7 +87,7 @@ export const applyCommand = withOptions(
 
 export const confirmCommand = withOptions('confirm', PLAIN, async ({ flags, values }) => {
   const kept = await ask(values, { path: '/v1/config/confirm', body: {} });
-  if (!kept.ok) return fail('confirm', kept.error);
+  if (!kept.ok) return fail('confirm', kept.error, flags);
   return told(kept.value, flags.has('json'), 'kept');
 });
 
@@ -104,7 +104,7 @@ export const rollbackCommand = withOptions(
     const change = { ...about(values), ...confirmMs.value, ...both(flags) };
     const body = serial === undefined ? {} : { serial: Number(serial), ...change };
     const done = await ask(values, { path: '/v1/config/rollback', body });
-    if (!done.ok) return fail('rollback', done.error);
+    if (!done.ok) return fail('rollback', done.error, flags);
     return told(done.value, flags.has('json'), 'in force again');
   },
   true,
@@ -117,7 +117,7 @@ export const historyCommand = withOptions(
     const [serial] = rest;
     const path = serial === undefined ? '' : `/${encodeURIComponent(serial)}`;
     const history = await ask(values, { path: `/v1/config/history${path}` });
-    if (!history.ok) return fail('history', history.error);
+    if (!history.ok) return fail('history', history.error, flags);
     if (flags.has('json')) sayJson(Object.fromEntries(history.value));
     else if (serial !== undefined) process.stdout.write(String(history.value.get('text')));
     else say(historyText(history.value.get('versions')));
@@ -128,9 +128,9 @@ export const historyCommand = withOptions(
 
 export const pushCommand = withOptions('push', PUSH, async ({ flags, values }) => {
   const here = await ask(values, { path: '/v1/config' });
-  if (!here.ok) return fail('push', here.error);
+  if (!here.ok) return fail('push', here.error, flags);
   const there = await digestOf(values, 'partner');
-  if (!there.ok) return fail('push', there.error);
+  if (!there.ok) return fail('push', there.error, flags);
   const body = { text: here.value.get('text'), ...about(values), isVerbatim: true };
   const question = {
     path: '/v1/config/apply',
@@ -139,12 +139,12 @@ export const pushCommand = withOptions('push', PUSH, async ({ flags, values }) =
     node: 'partner',
   } as const;
   const done = await ask(values, question);
-  if (!done.ok) return fail('push', done.error);
+  if (!done.ok) return fail('push', done.error, flags);
   // What the partner's daemon reads back counts, not what was sent.
   const runs = await digestOf(values, 'partner');
-  if (!runs.ok) return fail('push', runs.error);
+  if (!runs.ok) return fail('push', runs.error, flags);
   if (runs.value !== here.value.get('digest')) {
-    return fail('push', { title: `the partner runs ${runs.value} afterwards`, lines: [] });
+    return fail('push', { title: `the partner runs ${runs.value} afterwards`, lines: [] }, flags);
   }
   if (!flags.has('json')) say(`both nodes run ${runs.value}`);
   return told(done.value, flags.has('json'));
@@ -154,13 +154,13 @@ export const pullCommand = withOptions('pull', PULL, async ({ flags, values }) =
   const confirmMs = confirmTime(values.get('confirm'));
   if (!confirmMs.ok) return misuse('pull', confirmMs.error);
   const there = await ask(values, { path: '/v1/config', node: 'partner' });
-  if (!there.ok) return fail('pull', there.error);
+  if (!there.ok) return fail('pull', there.error, flags);
   const ifMatch = await digestOf(values, 'own');
-  if (!ifMatch.ok) return fail('pull', ifMatch.error);
+  if (!ifMatch.ok) return fail('pull', ifMatch.error, flags);
   const text = there.value.get('text');
   const body = { text, ...about(values), ...confirmMs.value, isVerbatim: true };
   const done = await ask(values, { path: '/v1/config/apply', body, ifMatch: ifMatch.value });
-  if (!done.ok) return fail('pull', done.error);
+  if (!done.ok) return fail('pull', done.error, flags);
   return told(done.value, flags.has('json'));
 });
 
@@ -188,9 +188,15 @@ async function digestOf(values: Values, node: WhichNode): Promise<Result<string,
 }
 
 /** Each line of a refused file first, so that an editor can jump to it. */
-function fail(verb: string, refusal: Refusal | string, code = 1): number {
+function fail(
+  verb: string,
+  refusal: Refusal | string,
+  flags: ReadonlySet<string>,
+  code = 1,
+): number {
   const { title, lines } = typeof refusal === 'string' ? { title: refusal, lines: [] } : refusal;
-  process.stderr.write([...lines, `piranha ${verb}: ${title}`, ''].join('\n'));
+  if (flags.has('json')) sayJson({ v: 1, refused: title, lines });
+  else process.stderr.write([...lines, `piranha ${verb}: ${title}`, ''].join('\n'));
   return code;
 }
 
@@ -217,11 +223,11 @@ async function dryRun(
   values: Values,
   diff: Fields,
   text: string,
-  isJson: boolean,
+  flags: ReadonlySet<string>,
 ): Promise<number> {
   const check = await ask(values, { path: '/v1/config/check', body: { text } });
-  if (!check.ok) return fail('apply', check.error);
-  if (isJson) {
+  if (!check.ok) return fail('apply', check.error, flags);
+  if (flags.has('json')) {
     sayJson({ ...Object.fromEntries(check.value), ...Object.fromEntries(diff) });
   } else printDiff(diff);
   const problems = check.value.get('problems');

@@ -34,7 +34,7 @@ export function runCheck(argv: readonly string[], world: World): Outcome {
   const counts = count(verdict.problems);
   const lines = text.split('\n');
   const stdout = flags.has('json')
-    ? `${JSON.stringify({ file, isStrict: flags.has('strict'), ...counts, problems: verdict.problems }, undefined, 2)}\n`
+    ? `${JSON.stringify({ v: 1, file, isStrict: flags.has('strict'), ...counts, problems: verdict.problems }, undefined, 2)}\n`
     : [
         ...verdict.problems.map((problem) => problemText(problem, lines)),
         summary(file, verdict),

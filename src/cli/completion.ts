@@ -6,7 +6,7 @@
  */
 import type { OptionSpec } from './options.ts';
 import { COMPLETION } from './options-of-verbs.ts';
-import { misuse, say, type Verb, withOptions } from './verb.ts';
+import { misuse, say, sayJson, type Verb, withOptions } from './verb.ts';
 import { SHELLS, VERBS } from './verbs.ts';
 
 type Shell = (typeof SHELLS)[number];
@@ -14,11 +14,13 @@ type Shell = (typeof SHELLS)[number];
 export const completionCommand = withOptions(
   'completion',
   COMPLETION,
-  async ({ rest: [word, ...more] }) => {
+  async ({ flags, rest: [word, ...more] }) => {
     const shell = SHELLS.find((known) => known === word);
     if (shell === undefined || more.length > 0)
       return misuse('completion', `which shell? ${SHELLS.join(', ')}`);
-    say(completionScript(shell));
+    const script = completionScript(shell);
+    if (flags.has('json')) sayJson({ v: 1, shell, script });
+    else say(script);
     return 0;
   },
   true,

@@ -11,6 +11,7 @@ import { type EventRecord, sinceOf } from '../director/index.ts';
 import { askDirector, directoryOf, silenceText, titleOf, type WhichNode } from './ask-director.ts';
 import { followStream } from './follow-stream.ts';
 import { DEFAULT_RUN_DIRECTORY, EVENTS } from './options-of-verbs.ts';
+import { plainEvent } from './plain.ts';
 import { parseTime } from './span.ts';
 import { misuse, withOptions } from './verb.ts';
 
@@ -28,7 +29,8 @@ export const eventsCommand = withOptions('events', EVENTS, async ({ flags, value
   if (!since.ok) return misuse('events', since.error);
   const path = values.get('runDirectory') ?? DEFAULT_RUN_DIRECTORY;
   const print = (event: EventRecord): void => {
-    process.stdout.write(`${flags.has('json') ? JSON.stringify(event) : eventText(event)}\n`);
+    const toText = flags.has('plain') ? plainEvent : eventText;
+    process.stdout.write(`${flags.has('json') ? JSON.stringify(event) : toText(event)}\n`);
   };
   const asked = await Promise.all(
     nodes.map(async (node) => ({
@@ -121,13 +123,14 @@ async function followNode(
   let isTold = false;
   for (;;) {
     const where = last === undefined ? '/v1/events' : `/v1/events?since=${last}`;
-    const why = await followStream(directoryOf(path, node), where, (data) => {
+    const onData = (data: string): void => {
       const event: unknown = JSON.parse(data);
       if (!isEvent(event)) return;
       last = event.id;
       isTold = false;
       print(event);
-    });
+    };
+    const why = await followStream(directoryOf(path, node), where, { onData });
     if (!isTold) process.stderr.write(`piranha events: ${why}; trying again every second\n`);
     isTold = true;
     await sleep(AGAIN_MS);

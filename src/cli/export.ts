@@ -29,7 +29,7 @@ export function runExport(argv: readonly string[], world: World): Outcome {
   }
   const { text, notes } = exportKeepalived(settings);
   if (flags.has('json')) {
-    const stdout = `${JSON.stringify({ file, text, notes }, undefined, 2)}\n`;
+    const stdout = `${JSON.stringify({ v: 1, file, text, notes }, undefined, 2)}\n`;
     return { stdout, stderr: '', exitCode: 0 };
   }
   const told = notes.map(({ line, keyword, sentence }) => {

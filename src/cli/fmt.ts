@@ -19,15 +19,24 @@ export function runFmt(argv: readonly string[], world: World): Outcome {
   if (!bytes.ok) return failure(`${file}: cannot be read: ${bytes.error}`);
   const { text, encode } = decodeText(bytes.value);
   const formatted = formatDocument(normaliseDocument(parseDocument(text, file)));
-  if (!flags.has('write')) return { stdout: formatted, stderr: '', exitCode: 0 };
-  if (formatted === text) return { stdout: '', stderr: '', exitCode: 0 };
-  const written = world.write(file, encode(formatted));
-  return written.ok
-    ? { stdout: `${file}: formatted\n`, stderr: '', exitCode: 0 }
-    : failure(`${file}: cannot be written: ${written.error}`);
+  const isWritten = flags.has('write') && formatted !== text;
+  if (isWritten) {
+    const written = world.write(file, encode(formatted));
+    if (!written.ok) return failure(`${file}: cannot be written: ${written.error}`);
+  }
+  if (flags.has('json')) {
+    const document = { v: 1, file, isFormatted: formatted === text, isWritten, text: formatted };
+    return done(`${JSON.stringify(document, undefined, 2)}\n`);
+  }
+  if (flags.has('write')) return done(isWritten ? `${file}: formatted\n` : '');
+  return done(formatted);
 }
 
 export const fmtCommand = commandOf(runFmt);
+
+function done(stdout: string): Outcome {
+  return { stdout, stderr: '', exitCode: 0 };
+}
 
 function misuse(why: string): Outcome {
   return { stdout: '', stderr: `piranha fmt: ${why}; try piranha fmt --help\n`, exitCode: USAGE };

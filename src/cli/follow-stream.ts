@@ -9,16 +9,28 @@ const SILENCE_MS: Milliseconds = 7000;
 /** A record is a line; one that is longer is none of ours. */
 const LONGEST = 256 * 1024;
 
-/** Calls `onData` with each event's data; gives why it ended, as a sentence without its full stop. */
+export type Follower = {
+  /** The stream is open. */
+  readonly onOpen?: () => void;
+  /** With each event's data. */
+  readonly onData: (data: string) => void;
+  /** Ends it. */
+  readonly signal?: AbortSignal;
+};
+
+/** Gives why it ended, as a sentence without its full stop. */
 export function followStream(
   directory: Pick<RunDirectory, 'socket'>,
   path: string,
-  onData: (data: string) => void,
+  { onOpen, onData, signal }: Follower,
 ): Promise<string> {
   return new Promise((resolve) => {
-    const asked = process
-      .getBuiltinModule('node:http')
-      .request({ socketPath: directory.socket, path, headers: { accept: 'text/event-stream' } });
+    const asked = process.getBuiltinModule('node:http').request({
+      socketPath: directory.socket,
+      path,
+      headers: { accept: 'text/event-stream' },
+      ...(signal !== undefined && { signal }),
+    });
     let isFollowing = false;
     asked.setTimeout(SILENCE_MS, () => asked.destroy(new Error('silence')));
     asked.once('error', () =>
@@ -31,6 +43,7 @@ export function followStream(
         return;
       }
       isFollowing = true;
+      onOpen?.();
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (part: string) => {

@@ -1,6 +1,7 @@
 /** Help as text: of the whole command line, and of one verb. Made of the table (verbs.ts), nothing else. */
 import { optionsHelp } from './options.ts';
-import { type Command, GROUPS, misuse, say, USAGE, type Verb } from './verb.ts';
+import { HELP_OF_HELP } from './options-of-verbs.ts';
+import { GROUPS, misuse, say, sayJson, USAGE, type Verb, withOptions } from './verb.ts';
 import { findVerb, VERBS } from './verbs.ts';
 
 const WIDTH = 78;
@@ -50,11 +51,22 @@ function wrap(text: string): readonly string[] {
   return [...lines, line];
 }
 
-export const helpCommand: Command = async ([word, ...more]) => {
-  if (more.length > 0) return misuse('help', `unexpected argument ${more[0]}`);
-  const verb = word === undefined ? undefined : findVerb(word);
-  if (word !== undefined && verb === undefined) return misuse('help', `there is no verb ${word}`);
-  if (verb?.hasOwnHelp) return (await verb.load())(['--help']);
-  say(verb === undefined ? helpText() : verbHelp(verb));
-  return 0;
-};
+export const helpCommand = withOptions(
+  'help',
+  HELP_OF_HELP,
+  async ({ flags, rest: [word, ...more] }) => {
+    if (more.length > 0) return misuse('help', `unexpected argument ${more[0]}`);
+    const verb = word === undefined ? undefined : findVerb(word);
+    if (word !== undefined && verb === undefined) return misuse('help', `there is no verb ${word}`);
+    if (flags.has('json')) sayJson({ v: 1, verbs: (verb === undefined ? VERBS : [verb]).map(row) });
+    else if (verb?.hasOwnHelp) return (await verb.load())(['--help']);
+    else say(verb === undefined ? helpText() : verbHelp(verb));
+    return 0;
+  },
+  true,
+);
+
+/** A verb as data, for programs that build menus or completions of their own. */
+function row({ name, group, summary, usage, about, exits, options }: Verb): object {
+  return { name, group, summary, usage, about, exits, options: Object.values(options) };
+}

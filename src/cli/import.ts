@@ -88,7 +88,7 @@ function report(file: string, { text, notes }: Imported, isJson: boolean, world:
   const hasErrors = problems.some(({ severity }) => severity === 'error');
   const exitCode = text === undefined || hasErrors ? 1 : 0;
   if (isJson) {
-    const stdout = `${JSON.stringify({ file, text, notes, problems }, undefined, 2)}\n`;
+    const stdout = `${JSON.stringify({ v: 1, file, text, notes, problems }, undefined, 2)}\n`;
     return { stdout, stderr: '', exitCode };
   }
   const told = [

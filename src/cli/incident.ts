@@ -25,6 +25,8 @@ import {
 } from './ask-director.ts';
 import { nodesOf } from './events.ts';
 import { DEFAULT_RUN_DIRECTORY, INCIDENT } from './options-of-verbs.ts';
+import { plainIncidents } from './plain.ts';
+import { unknown } from './services.ts';
 import { misuse, say, sayJson, withOptions } from './verb.ts';
 
 const UNKNOWN = 3;
@@ -45,7 +47,11 @@ export const incidentCommand = withOptions(
     const lists = await Promise.all(nodes.map((node) => listIncidents(path, node)));
     const silent = lists.flatMap((list) => (list.ok ? [] : [list.error]));
     const all = lists.flatMap((list) => (list.ok ? list.value : []));
-    if (silent.length === lists.length) return complain(silent[0] ?? '', UNKNOWN);
+    if (silent.length === lists.length) {
+      if (flags.has('json')) sayJson(unknown(silent[0] ?? ''));
+      else complain(silent[0] ?? '', UNKNOWN);
+      return UNKNOWN;
+    }
     if (flags.has('ids')) {
       say(all.map((incident) => incident.id).join('\n'));
       return 0;
@@ -54,6 +60,7 @@ export const incidentCommand = withOptions(
     if (id !== undefined) return open(path, id, all, flags);
     const sorted = [...all].sort((a, b) => b.at.localeCompare(a.at));
     if (flags.has('json')) sayJson({ v: 1, incidents: sorted });
+    else if (flags.has('plain')) say(plainIncidents(sorted));
     else say(listText(sorted));
     return 0;
   },

@@ -8,7 +8,7 @@ import { tablesOf } from '../base/index.ts';
 import { documentText } from './documents.ts';
 import type { OptionSpec, OptionTable } from './options.ts';
 import { MAN } from './options-of-verbs.ts';
-import { GROUPS, misuse, say, type Verb, withOptions } from './verb.ts';
+import { GROUPS, misuse, say, sayJson, type Verb, withOptions } from './verb.ts';
 import { findVerb, MAN_PAGES, VERBS } from './verbs.ts';
 import { versionDate } from './version.ts';
 
@@ -20,11 +20,13 @@ type Page = (typeof MAN_PAGES)[number];
 export const manCommand = withOptions(
   'man',
   MAN,
-  async ({ rest: [word, ...more] }) => {
+  async ({ flags, rest: [word, ...more] }) => {
     const page = MAN_PAGES.find((known) => known === word);
     if (page === undefined || more.length > 0)
       return misuse('man', `which page? ${MAN_PAGES.join(', ')}`);
-    say(manPage(page));
+    const text = manPage(page);
+    if (flags.has('json')) sayJson({ v: 1, page, text });
+    else say(text);
     return 0;
   },
   true,

@@ -16,10 +16,14 @@ export const JSON_OUT = {
   long: ['--json'],
   help: 'the whole answer as JSON, for programs',
 } as const satisfies OptionSpec;
+const PLAIN = {
+  long: ['--plain'],
+  help: 'rows with tabs between their columns, for cut and awk (docs/cli.md has the columns)',
+} as const satisfies OptionSpec;
 const WATCH = {
   short: '-w',
   long: ['--watch'],
-  help: 'again every second, until interrupted',
+  help: 'again whenever something happens, and every few seconds, until interrupted',
 } as const satisfies OptionSpec;
 const NODE = {
   long: ['--node'],
@@ -43,6 +47,7 @@ const CONFIG_FILE = {
 export const STATUS = {
   json: JSON_OUT,
   brief: { long: ['--brief'], help: 'one line, as monitoring plugins print' },
+  plain: PLAIN,
   watch: WATCH,
   node: NODE,
   runDirectory: RUN_DIRECTORY,
@@ -57,6 +62,7 @@ export const STATUS = {
 
 /** `watch` is `status --watch`. */
 export const WATCH_STATUS = {
+  json: { long: ['--json'], help: 'one JSON document a line' },
   node: NODE,
   runDirectory: RUN_DIRECTORY,
   configFile: STATUS.configFile,
@@ -74,6 +80,7 @@ export const TOP = {
 
 export const SERVICES = {
   json: JSON_OUT,
+  plain: PLAIN,
   watch: WATCH,
   node: NODE,
   runDirectory: RUN_DIRECTORY,
@@ -90,6 +97,7 @@ export const EVENTS = {
   limit: { short: '-n', long: ['--limit'], value: 'N', help: 'at most the last N (100)' },
   node: NODES,
   json: { long: ['--json'], help: 'one JSON object a line' },
+  plain: PLAIN,
   runDirectory: RUN_DIRECTORY,
   help: HELP,
 } as const satisfies OptionTable;
@@ -100,6 +108,7 @@ export const INCIDENT = {
   raw: { long: ['--raw'], help: 'the recording itself, as piranha replay reads it' },
   node: NODES,
   json: JSON_OUT,
+  plain: PLAIN,
   runDirectory: RUN_DIRECTORY,
   help: HELP,
 } as const satisfies OptionTable;
@@ -192,6 +201,7 @@ export const CHECK = {
 
 export const FMT = {
   write: { short: '-w', long: ['--write'], help: 'change the file instead of printing it' },
+  json: { long: ['--json'], help: 'the text, and whether it differs from the file, as JSON' },
   help: HELP,
 } as const satisfies OptionTable;
 
@@ -244,10 +254,13 @@ export const SIM = {
   help: HELP,
 } as const satisfies OptionTable;
 
-export const COMPLETION = { help: HELP } as const satisfies OptionTable;
-export const MAN = { help: HELP } as const satisfies OptionTable;
+export const COMPLETION = { json: JSON_OUT, help: HELP } as const satisfies OptionTable;
+export const MAN = { json: JSON_OUT, help: HELP } as const satisfies OptionTable;
 export const VERSION = { json: JSON_OUT, help: HELP } as const satisfies OptionTable;
-export const NONE = { help: HELP } as const satisfies OptionTable;
+export const HELP_OF_HELP = {
+  json: { long: ['--json'], help: 'the whole table of verbs and options as JSON' },
+  help: HELP,
+} as const satisfies OptionTable;
 
 /** The lab reads its own; here they stand for help and completion. */
 export const LAB = {

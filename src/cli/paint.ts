@@ -7,7 +7,6 @@ import type { Verdict } from '../director/index.ts';
 type Level = Verdict['level'];
 
 const CODES: Record<Level, number> = { healthy: 32, degraded: 33, critical: 31, unknown: 35 };
-export const CLEAR_SCREEN = '\u001b[H\u001b[2J';
 
 export type Surroundings = {
   readonly isTerminal: boolean;
@@ -23,6 +22,11 @@ export function hasColour({ isTerminal, environment }: Surroundings): boolean {
 export function levelWord(level: Level, surroundings = here()): string {
   const word = level.toUpperCase();
   return hasColour(surroundings) ? `\u001b[1;${CODES[level]}m${word}\u001b[0m` : word;
+}
+
+/** Before the next picture of a command that goes on; where there is no screen, pictures follow each other. */
+export function clearScreen({ isTerminal, environment } = here()): void {
+  if (isTerminal && environment.TERM !== 'dumb') process.stdout.write('\u001b[H\u001b[2J');
 }
 
 function here(): Surroundings {

@@ -2,17 +2,16 @@
  * `piranha reload [--dry-run]`: the director of this machine reads its lvs.cf anew (what HUP does), and says what changed.
  * A file that could not be started with changes nothing: every problem is printed, exit code 1.
  */
-import { runDirectory } from '../director/index.ts';
-import { askDirector } from './ask-director.ts';
+import { askDirector, directoryOf, silenceText } from './ask-director.ts';
 import { DEFAULT_RUN_DIRECTORY, RELOAD } from './options-of-verbs.ts';
 import { say, sayJson, withOptions } from './verb.ts';
 
 export const reloadCommand = withOptions('reload', RELOAD, async ({ flags, values }) => {
-  const directory = runDirectory(values.get('runDirectory') ?? DEFAULT_RUN_DIRECTORY);
+  const directory = directoryOf(values.get('runDirectory') ?? DEFAULT_RUN_DIRECTORY);
   const isDryRun = flags.has('dryRun');
   const answer = await askDirector(directory, '/v1/reload', { isDryRun });
   if (!answer.ok) {
-    process.stderr.write(`piranha reload: the director does not answer (${answer.error})\n`);
+    process.stderr.write(`piranha reload: ${silenceText(answer.error)}\n`);
     return 1;
   }
   const { code, document } = answer.value;

@@ -2,31 +2,40 @@
  * `piranha services [--json] [--watch]`: the virtual-service table as a director keeps it, with health, reasons and
  * traffic. Exit code 0 when every service has a server, 1 when one has none, 3 without an answer.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { err, ok, type Result } from '../base/index.ts';
 import type { ServicesDocument } from '../director/index.ts';
 import { askDirector, directoryOf, silenceText, titleOf, type WhichNode } from './ask-director.ts';
 import { DEFAULT_RUN_DIRECTORY, SERVICES } from './options-of-verbs.ts';
-import { CLEAR_SCREEN } from './paint.ts';
+import { clearScreen } from './paint.ts';
+import { plainServices } from './plain.ts';
 import { servicesText } from './services-text.ts';
 import { nodeOf } from './status.ts';
 import { misuse, say, sayJson, withOptions } from './verb.ts';
+import { watch } from './watch.ts';
 
 const UNKNOWN = 3;
 
 export const servicesCommand = withOptions('services', SERVICES, async ({ flags, values }) => {
   const node = nodeOf(values.get('node'));
   if (node === undefined) return misuse('services', '--node is own or partner');
-  for (;;) {
-    const answer = await askServices(values.get('runDirectory') ?? DEFAULT_RUN_DIRECTORY, node);
-    if (flags.has('watch') && process.stdout.isTTY) process.stdout.write(CLEAR_SCREEN);
-    if (!answer.ok) process.stderr.write(`piranha services: ${answer.error}\n`);
-    else if (flags.has('json')) sayJson(answer.value);
+  const path = values.get('runDirectory') ?? DEFAULT_RUN_DIRECTORY;
+  const isWatched = flags.has('watch');
+  const draw = async (): Promise<number> => {
+    const answer = await askServices(path, node);
+    if (isWatched) clearScreen();
+    if (flags.has('json')) sayJson(answer.ok ? answer.value : unknown(answer.error), isWatched);
+    else if (!answer.ok) process.stderr.write(`piranha services: ${answer.error}\n`);
+    else if (flags.has('plain')) say(plainServices(answer.value));
     else say(servicesText(answer.value));
-    if (!flags.has('watch')) return answer.ok ? levelOf(answer.value) : UNKNOWN;
-    await sleep(1000);
-  }
+    return answer.ok ? levelOf(answer.value) : UNKNOWN;
+  };
+  return isWatched ? watch({ path, node }, draw) : draw();
 });
+
+/** For programs, when there is no answer. */
+export function unknown(why: string): { readonly v: 1; readonly unknown: string } {
+  return { v: 1, unknown: why };
+}
 
 /** The error is a sentence. */
 export async function askServices(

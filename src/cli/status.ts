@@ -5,7 +5,6 @@
  * that a dead director left behind still answers. Exit codes in Nagios' order: 0 healthy, 1 degraded, 2 critical, 3 unknown.
  */
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Milliseconds } from '../base/index.ts';
 import {
   heldVips,
@@ -29,12 +28,13 @@ import {
 import type { Options } from './options.ts';
 import { DEFAULT_CONFIG_FILE } from './options-of-programs.ts';
 import { DEFAULT_RUN_DIRECTORY, STATUS, WATCH_STATUS } from './options-of-verbs.ts';
-import { CLEAR_SCREEN, levelWord } from './paint.ts';
+import { clearScreen, levelWord } from './paint.ts';
+import { plainStatus } from './plain.ts';
 import { briefText, statusText } from './status-text.ts';
 import { misuse, say, sayJson, withOptions } from './verb.ts';
+import { watch } from './watch.ts';
 
 const ANSWER_LIMIT_MS: Milliseconds = 800;
-const EVERY_MS: Milliseconds = 1000;
 
 /** What is known without the daemon's word. */
 export type Absent = {
@@ -52,7 +52,7 @@ export const statusCommand = withOptions('status', STATUS, (words) =>
 );
 
 export const watchCommand = withOptions('watch', WATCH_STATUS, (words) =>
-  show('watch', { ...words, flags: new Set() }, true),
+  show('watch', words, true),
 );
 
 async function show(verb: string, { flags, values }: Words, isWatched: boolean): Promise<number> {
@@ -60,16 +60,18 @@ async function show(verb: string, { flags, values }: Words, isWatched: boolean):
   if (node === undefined) return misuse(verb, '--node is own or partner');
   const path = values.get('runDirectory') ?? DEFAULT_RUN_DIRECTORY;
   const configFile = values.get('configFile') ?? DEFAULT_CONFIG_FILE;
-  for (;;) {
+  const draw = async (): Promise<Verdict> => {
     const document = await statusOf(path, node, configFile);
-    if (isWatched && process.stdout.isTTY) process.stdout.write(CLEAR_SCREEN);
-    if (flags.has('json')) sayJson(document);
+    if (isWatched) clearScreen();
+    if (flags.has('json')) sayJson(document, isWatched);
     else if (flags.has('brief')) say(briefText(document));
+    else if (flags.has('plain')) say(plainStatus(document));
     else if (isStatus(document)) say(statusText(document));
     else say(`${levelWord(document.verdict.level)}  ${document.verdict.text}`);
-    if (!isWatched) return LEVELS.indexOf(document.verdict.level);
-    await sleep(EVERY_MS);
-  }
+    return document.verdict;
+  };
+  if (!isWatched) return LEVELS.indexOf((await draw()).level);
+  return watch({ path, node }, draw);
 }
 
 /** Undefined: neither of the two. */

@@ -5,8 +5,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServicesDocument } from '../director/index.ts';
 import { DEFAULT_RUN_DIRECTORY, TOP } from './options-of-verbs.ts';
-import { CLEAR_SCREEN } from './paint.ts';
-import { askServices } from './services.ts';
+import { clearScreen } from './paint.ts';
+import { askServices, unknown } from './services.ts';
 import { bytesText } from './services-text.ts';
 import { nodeOf } from './status.ts';
 import { misuse, say, sayJson, withOptions } from './verb.ts';
@@ -31,14 +31,18 @@ export const topCommand = withOptions('top', TOP, async ({ flags, values }) => {
   const isOnce = flags.has('once') || !process.stdout.isTTY;
   for (;;) {
     const answer = await askServices(values.get('runDirectory') ?? DEFAULT_RUN_DIRECTORY, node);
-    if (!isOnce) process.stdout.write(CLEAR_SCREEN);
-    if (!answer.ok) process.stderr.write(`piranha top: ${answer.error}\n`);
-    else if (flags.has('json')) sayJson({ v: 1, rows: topRows(answer.value).slice(0, lines) });
+    if (!isOnce) clearScreen();
+    if (flags.has('json')) sayJson(jsonOf(answer, lines), !isOnce);
+    else if (!answer.ok) process.stderr.write(`piranha top: ${answer.error}\n`);
     else say(topText(answer.value, lines));
     if (isOnce) return answer.ok ? 0 : 3;
     await sleep(EVERY_MS);
   }
 });
+
+function jsonOf(answer: Awaited<ReturnType<typeof askServices>>, lines: number): object {
+  return answer.ok ? { v: 1, rows: topRows(answer.value).slice(0, lines) } : unknown(answer.error);
+}
 
 /** Services and servers in one list: new connections a second, then connections that stand, then the name. */
 export function topRows({ services }: ServicesDocument): readonly TopRow[] {
@@ -64,7 +68,8 @@ export function topRows({ services }: ServicesDocument): readonly TopRow[] {
     (a, b) =>
       b.connectionRate - a.connectionRate ||
       b.active - a.active ||
-      a.name.localeCompare(b.name, 'en'),
+      // Not by the rules of a language: of ten thousand idle servers that took longer than to ask for them.
+      (a.name < b.name ? -1 : 1),
   );
 }
 

@@ -78,9 +78,10 @@ export function misuse(verb: string, why: string): number {
 }
 
 export function say(text: string): void {
-  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  if (text !== '') process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 
-export function sayJson(document: unknown): void {
-  process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
+/** `isLine`: one of many, each on a line of its own. */
+export function sayJson(document: unknown, isLine = false): void {
+  process.stdout.write(`${JSON.stringify(document, undefined, isLine ? undefined : 2)}\n`);
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { completionScript } from './completion.ts';
+import { heard } from './heard-under-test.ts';
 import { helpText, verbHelp } from './help.ts';
 import { runCommand } from './index.ts';
 import { manPage } from './man.ts';
@@ -20,27 +21,6 @@ function namesOf({ short, long }: OptionSpec): readonly string[] {
 
 function flagsOf(verb: (typeof VERBS)[number]): readonly string[] {
   return Object.values(verb.options).flatMap(namesOf);
-}
-
-/** What is said while `run` goes on. */
-async function heard(
-  run: () => Promise<number>,
-): Promise<{ readonly text: string; readonly stderr: string; readonly exitCode: number }> {
-  const streams = [process.stdout, process.stderr] as const;
-  const writes = streams.map(({ write }) => write);
-  const texts = ['', ''];
-  for (const [index, stream] of streams.entries()) {
-    stream.write = (part: string | Uint8Array) => {
-      texts[index] += typeof part === 'string' ? part : Buffer.from(part).toString();
-      return true;
-    };
-  }
-  try {
-    const exitCode = await run();
-    return { exitCode, text: texts[0] ?? '', stderr: texts[1] ?? '' };
-  } finally {
-    for (const [index, stream] of streams.entries()) stream.write = writes[index] ?? stream.write;
-  }
 }
 
 function isInstalled(program: string): boolean {
