@@ -47,13 +47,13 @@ async function run({ flags, values, rest }: Options<keyof typeof PASSWD>): Promi
     makeStateDirectory(stateDirectory, CONSOLE_USER);
     if (flags.has('list')) return list(file);
     if (flags.has('delete')) return remove(file, user);
-    const known = listUsers(file).find(({ name }) => name === user);
-    const rights = right ?? known?.rights ?? (user === USER ? 'change' : 'look');
     const password = await readPassword(`New password of ${user} (the console)`);
     if (!password.ok) return refuse(password.error);
     const fault = passwordFault(password.value);
     if (fault !== undefined) return refuse(fault);
-    saveUser(file, { name: user, rights, hash: await hashPassword(password.value) });
+    const hash = await hashPassword(password.value);
+    const chosen = { name: user, hash, ...(right !== undefined && { rights: right }) };
+    const rights = saveUser(file, chosen, user === USER ? 'change' : 'look');
     say(`${user} may log in to the console, and ${rights}`);
     return 0;
   } catch (error) {

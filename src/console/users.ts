@@ -15,9 +15,11 @@ import {
   readFileSync,
   renameSync,
   statSync,
+  unlinkSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Milliseconds } from '../base/index.ts';
 import { parseHash } from './passwords.ts';
 import { isRights, type Rights } from './rights.ts';
 
@@ -26,6 +28,8 @@ export type User = { readonly name: string; readonly rights: Rights; readonly ha
 const NAME = /^[A-Za-z_][A-Za-z0-9_.@-]{0,31}$/;
 const MOST_USERS = 1000;
 const MOST_BYTES = 262_144;
+const LOCK_MS: Milliseconds = 5000;
+const LOOK_MS: Milliseconds = 20;
 
 export function isUserName(name: string): boolean {
   return NAME.test(name);
@@ -116,18 +120,64 @@ export function writeSecret(path: string, text: string): void {
   renameSync(fresh, path);
 }
 
-/** Adds a user or replaces one. Throws what the file system says. */
-export function saveUser(path: string, user: User): void {
-  const { users } = parseUsers(readIfThere(path));
-  writeSecret(path, formatUsers(new Map([...users, [user.name, user]]).values()));
+/**
+ * Adds a user or gives one a new password; gives the right that is held now: `rights`, else the one of before, else
+ * `byDefault`. Throws what the file system says, or that somebody else holds the file.
+ */
+export function saveUser(
+  path: string,
+  { name, hash, rights }: Pick<User, 'name' | 'hash'> & { readonly rights?: Rights },
+  byDefault: Rights = 'look',
+): Rights {
+  return alone(path, (users) => {
+    const held = rights ?? users.get(name)?.rights ?? byDefault;
+    writeSecret(
+      path,
+      formatUsers(new Map([...users, [name, { name, rights: held, hash }]]).values()),
+    );
+    return held;
+  });
 }
 
-/** False when there is no such user. */
+/** False when there is no such user. Throws as `saveUser` does. */
 export function removeUser(path: string, name: string): boolean {
-  const { users } = parseUsers(readIfThere(path));
-  if (!users.has(name)) return false;
-  writeSecret(path, formatUsers([...users.values()].filter((user) => user.name !== name)));
-  return true;
+  return alone(path, (users) => {
+    if (!users.has(name)) return false;
+    writeSecret(path, formatUsers([...users.values()].filter((user) => user.name !== name)));
+    return true;
+  });
+}
+
+/** Reading, changing and writing are one: whoever comes meanwhile waits, and changes what he then finds. */
+function alone<T>(path: string, change: (users: ReadonlyMap<string, User>) => T): T {
+  const lock = `${path}.lock`;
+  takeLock(lock);
+  try {
+    return change(parseUsers(readIfThere(path)).users);
+  } finally {
+    unlinkSync(lock);
+  }
+}
+
+/**
+ * A file that only one can make. It is held for milliseconds; one that stays was left by a process that was killed in the
+ * middle, which is told and not guessed: taking it away at the wrong moment would be worse than asking.
+ */
+function takeLock(lock: string): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
+    try {
+      closeSync(openSync(lock, 'wx', 0o600));
+      return;
+    } catch (error) {
+      const isHeld = error instanceof Error && 'code' in error && error.code === 'EEXIST';
+      if (!isHeld) throw error;
+      if (waitedMs >= LOCK_MS) {
+        throw new Error(`another piranha passwd is at work; if there is none, remove ${lock}`);
+      }
+      Atomics.wait(pause, 0, 0, LOOK_MS);
+    }
+  }
 }
 
 /** All of them, for `piranha passwd --list`. */
