@@ -118,7 +118,7 @@ function isShut({ method, isForPartner }: Route, role: Caller['role']): boolean 
 function whyNot(route: Route, { role, right, from }: Caller): string {
   if (isShut(route, role)) {
     return role === 'reader'
-      ? `${from} is for looking: only GET is possible there`
+      ? `${from} is for looking: changes are asked for at pulse.sock, by root and its group`
       : 'through the partner there is looking, orders, overrides and half of a change, not more';
   }
   return `this needs the right to ${route.right}; there is only the right to ${right}`;
