@@ -8,7 +8,7 @@ import {
   type RealServer,
   type VirtualService,
 } from '../model/index.ts';
-import { quoted, type Tell } from './keepalived-export.ts';
+import { quoted, quotedCommand, type Tell } from './keepalived-export.ts';
 
 /** The types that DNS_CHECK knows. */
 const DNS_KNOWN: readonly string[] = ['A', 'NS', 'CNAME', 'SOA', 'MX', 'TXT', 'AAAA'];
@@ -27,6 +27,12 @@ export function checkerLines(
 ): (server: RealServer) => readonly string[] {
   const check = service.check ?? DEFAULT_CHECK_SETTINGS;
   const say = (keyword: string, sentence: string) => tell(service.origin.line, keyword, sentence);
+  if (check.isVipChecked) {
+    say(
+      'check_vip',
+      'no checker asks a server for the VIP; a MISC_CHECK on the server itself could',
+    );
+  }
   const checker = checkerOf(service, check, say);
   const timing = timingOf(service, check, checker.program !== undefined, say);
   return (server) => {
@@ -46,7 +52,7 @@ export function checkerLines(
     const inner =
       command === undefined
         ? [...checker.lines, ...place, ...timing]
-        : [`misc_path ${quoted(command)}`, ...timing];
+        : [`misc_path ${quotedCommand(command)}`, ...timing];
     return [`${checker.name} {`, ...inner.map((line) => `    ${line}`), '}'];
   };
 }
@@ -126,9 +132,9 @@ function programChecker({ sendProgram = '', expect }: VirtualService, say: Say):
 }
 
 function tcpChecker({ send, expect }: VirtualService, say: Say): Checker {
-  if (send !== undefined || (expect !== undefined && expect !== '*')) {
-    say('send', 'only the connection is checked; a MISC_CHECK can send and expect');
-  }
+  const sentence = 'only the connection is checked; a MISC_CHECK can send and expect';
+  if (send !== undefined) say('send', sentence);
+  if (expect !== undefined && expect !== '*') say('expect', sentence);
   return { name: 'TCP_CHECK', lines: [] };
 }
 
@@ -162,6 +168,10 @@ function hexOf(text: string): string {
 function httpChecker(check: CheckSettings, say: Say): Checker {
   const { httpMethod, httpPath, httpHost, httpStatuses, httpBody, kind } = check;
   if (httpMethod !== 'GET') say('http_method', `${httpMethod} becomes GET`);
+  if (check.tlsName !== undefined && check.tlsName !== httpHost) {
+    say('tls_name', 'the name asked for is that of http_host');
+  }
+  if (httpPath.includes('"')) say('http_path', 'a path with a double quote cannot be written');
   if (check.tlsIsVerified) say('tls_verify', 'certificates are not verified');
   if (check.tlsMinDays > 0) say('tls_min_days', 'certificates are not looked at');
   if (httpBody !== undefined) say('http_body', 'read as a regular expression of Perl');
@@ -171,7 +181,7 @@ function httpChecker(check: CheckSettings, say: Say): Checker {
     lines: [
       ...(kind === 'https' ? ['enable_sni'] : []),
       'url {',
-      `    path ${quoted(httpPath)}`,
+      `    path "${httpPath}"`,
       `    status_code ${statuses.join(' ')}`,
       ...(httpHost === undefined ? [] : [`    virtualhost ${httpHost}`]),
       ...(httpBody === undefined ? [] : [`    regex ${quoted(httpBody)}`]),

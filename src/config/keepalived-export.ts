@@ -83,11 +83,9 @@ function instanceLines(settings: Settings, tell: Tell): string[] {
   const [first] = vips;
   if (first === undefined) return [];
   if (backup === undefined || !settings.backupActive) {
-    tell(
-      lineOf(settings, 'backup'),
-      'backup',
-      'without a partner keepalived waits for one, then owns the VIPs',
-    );
+    const key = backup === undefined ? 'backup' : 'backup_active';
+    const sentence = 'without a partner keepalived waits for one, then owns the VIPs';
+    tell(lineOf(settings, key), key, sentence);
   }
   // Adverts by unicast carry VIPs of the directors' family only; where there is none of it, they go by multicast.
   const isUnicast = vips.some(({ address }) => ipFamily(address) === ipFamily(primary));
@@ -171,12 +169,17 @@ function vipLines(key: string, vips: readonly Vip[]): string[] {
 }
 
 function hookLine(key: string, command: string | undefined): string[] {
-  return command === undefined ? [] : [`    ${key} ${quoted(command)}`];
+  return command === undefined ? [] : [`    ${key} ${quotedCommand(command)}`];
 }
 
-/** A quote inside is written with a backslash. */
+/** A word of those statements in which backslashes count. A quote inside is a number: braces behind `\"` would count. */
 export function quoted(text: string): string {
-  return `"${text.replace(/["\\]/g, '\\$&')}"`;
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\042')}"`;
+}
+
+/** keepalived reads the words of a command a second time. */
+export function quotedCommand(command: string): string {
+  return quoted(command.replace(/["'\\]/g, '\\$&'));
 }
 
 function serviceSections(settings: Settings, tell: Tell): string[] {
@@ -283,12 +286,14 @@ function tellLost(settings: Settings, tell: Tell): void {
 
 const LOST: readonly (readonly [key: string, sentence: string])[] = [
   ['primary_private', 'adverts have one path; put it on a bond'],
+  ['backup_private', 'adverts have one path; put it on a bond'],
   ['heartbeat_port', 'VRRP is a protocol of its own, number 112; open it in firewalls'],
   [
     'heartbeat_key_file',
     'adverts are not authenticated; those of VRRP 2 carry a password in the clear',
   ],
   ['courier_port', 'there is no channel between the two: files are copied by other means'],
+  ['courier_port', 'the directors have no channel: bring the file to both machines'],
   ['lease_ms', 'there is no lease: a frozen director keeps its VIPs until it runs again'],
   ['verify', 'nobody is asked whether the segment believes an announcement'],
   ['verify_hosts', 'nobody is asked whether the segment believes an announcement'],

@@ -243,7 +243,11 @@ class Import {
     const [instance] = this.#instances;
     const own = this.#instances.find((one) => one.own !== undefined)?.own;
     const [peer, ...others] = new Set(this.#instances.flatMap(({ peers }) => peers));
-    const isPrimary = instance?.state === 'MASTER' || instance?.priority === 255;
+    // Where nopreempt wants BACKUP on both machines, a priority above the usual one tells.
+    const isPrimary =
+      instance?.state === 'MASTER' ||
+      instance?.priority === 255 ||
+      (instance?.isNoPreempt === true && instance.priority > 100);
     const primary = this.#options.primary ?? (isPrimary ? own : peer);
     const backup = this.#options.backup ?? (isPrimary ? peer : own);
     const where = instance?.entry ?? { key: 'vrrp_instance', line: 0 };

@@ -147,7 +147,8 @@ const ESCAPES = new Map([
   ['v', '\v'],
 ]);
 
-function shellWords(text: string): Words {
+/** Words quoted in parts, with backslashes; an open quote ends with the text. */
+export function shellWords(text: string): Words {
   const words: string[] = [];
   const token = /[ \t]+|\\(?:x([0-9A-Fa-f]+)|c(.)|([0-7]{1,3})|(.))|["'\\]|[^ \t"'\\]+/gs;
   let word: string | undefined;

@@ -7,9 +7,10 @@
  * Source: keepalived.conf(5) "VRRP instance(s)"; RFC 3768 §6.1 and RFC 5798 §6.1 for the time to a takeover.
  */
 import { type IpAddress, ipFamily, parseIpAddress } from '../base/index.ts';
+import { formatValue } from './edit.ts';
 import { type Handlers, leave, walk } from './keepalived-left.ts';
 import type { Notes } from './keepalived-notes.ts';
-import type { Entry } from './keepalived-syntax.ts';
+import { type Entry, shellWords } from './keepalived-syntax.ts';
 
 export type ImportedVip = {
   readonly address: IpAddress;
@@ -173,12 +174,15 @@ export function commandOf(entry: Entry, notes: Notes): string | undefined {
   if (user !== undefined) {
     notes.add('changed', entry, `run as the director, not as ${user.slice(0, 40)}`);
   }
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  if (command !== '' && command.length <= 4096 && !/[\x00-\x1f\x7f"'\\]/.test(command)) {
-    return command;
+  // keepalived reads the words of a command a second time; lvs.cf splits at blanks.
+  const { words, isClosed } = shellWords(command);
+  const plain = words.join(' ');
+  const isPlain = isClosed && words.every((word) => /^\S+$/.test(word));
+  if (isPlain && plain !== '' && plain.length <= 4096 && formatValue(plain) !== undefined) {
+    return plain;
   }
   const sentence =
-    'a command is split at blanks: 1 to 4096 characters without quotes and backslashes are wanted; put it into a script';
+    'a command is split at blanks here, and has at most 4096 characters: put it into a script that has none in its arguments';
   notes.add('lost', entry, sentence);
   return undefined;
 }
