@@ -15,10 +15,11 @@ import { runInNewContext } from 'node:vm';
 import { apiFuzz } from '../src/api/index.ts';
 import { concatBytes, fromHex, instant, ip, toHex } from '../src/base/index.ts';
 import { fuzzChecks } from '../src/checks/index.ts';
-import { fuzzConfig } from '../src/config/index.ts';
+import { fuzzConfig, fuzzKeepalived, importKeepalived } from '../src/config/index.ts';
 import { type FailoverState, initialState, roleOf, step, wakeAt } from '../src/core/index.ts';
 import { decodeHeartbeat } from '../src/wire/index.ts';
 import { fuzzHeartbeats, fuzzNewborn } from './fuzz-heartbeats.ts';
+import { GREEDY } from './fuzz-keepalived.ts';
 import { fuzzWire } from './fuzz-wire.ts';
 
 const seed = Number(process.env.FUZZ_SEED ?? 140414);
@@ -30,6 +31,7 @@ const SIGNED = 1_000_000;
 const RECORDINGS = 100_000;
 const MESSAGES = 320_000;
 const FILES = 80_000;
+const IMPORTS = 10_000;
 const ANSWERS = 300_000;
 const CALLS = 100_000;
 /** Bytes; caches of the compiler come and go. */
@@ -78,6 +80,23 @@ test(`${FILES} hostile lvs.cf files: a verdict each, and every byte kept`, () =>
   const texts = samples.map((file) => readFileSync(file, 'utf8'));
   const { accepted } = withoutGrowth(() => fuzzConfig(FILES, seed, texts));
   assert.ok(accepted > FILES / 100, `only ${accepted} accepted`);
+});
+
+test(`${IMPORTS} hostile keepalived.conf files: an lvs.cf that can be run, there and back, or a refusal`, () => {
+  const samples = globSync(join(import.meta.dirname, 'samples/keepalived/*.conf')).toSorted();
+  const texts = samples.map((file) => readFileSync(file, 'utf8'));
+  const { imported } = withoutGrowth(() => fuzzKeepalived(IMPORTS, seed, texts));
+  assert.ok(imported > IMPORTS / 2, `only ${imported} imported`);
+});
+
+test('a megabyte of keepalived.conf that asks for too much: an answer within seconds', () => {
+  for (const [what, text] of GREEDY) {
+    const startedAt = performance.now();
+    const { notes } = importKeepalived(text, { primary, backup, device: 'eth0' });
+    const tookMs = performance.now() - startedAt;
+    assert.ok(tookMs < 20_000, `${what}: ${tookMs.toFixed(0)} ms`);
+    assert.ok(notes.length < 2100, what);
+  }
 });
 
 test(`${ANSWERS} hostile answers of real servers: a verdict with a reason each`, () => {

@@ -69,10 +69,10 @@ export function meaning(settings: Settings | undefined): string {
 }
 
 /** Gives whole numbers from 0 to below its argument. */
-type Dice = (below: number) => number;
+export type Dice = (below: number) => number;
 
 /** Marsaglia's xorshift32. */
-function diceOf(seed: number): Dice {
+export function diceOf(seed: number): Dice {
   let state = seed | 0 || 1;
   return (below) => {
     state ^= state << 13;
@@ -82,7 +82,7 @@ function diceOf(seed: number): Dice {
   };
 }
 
-function pick<T>(dice: Dice, choices: readonly T[]): T | undefined {
+export function pick<T>(dice: Dice, choices: readonly T[]): T | undefined {
   return choices[dice(choices.length)];
 }
 

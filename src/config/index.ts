@@ -19,6 +19,7 @@ export {
   setDirective,
 } from './edit.ts';
 export { type FuzzCounts, fuzzConfig } from './fuzz.ts';
+export { fuzzKeepalived } from './fuzz-keepalived.ts';
 export { type Exported, type ExportNote, exportKeepalived } from './keepalived-export.ts';
 export {
   type Imported,

@@ -364,7 +364,9 @@ class Import {
   #section(service: ImportedService, endpoint: Endpoint, index: number): string[] {
     const vip = this.#vipOf(service, endpoint);
     const count = 1 + service.servers.length;
-    const where = `${endpoint.mark} ${endpoint.address} ${endpoint.port} ${new Map(service.directives).get('protocol')}`;
+    const { mark, address, port } = endpoint;
+    const protocol = new Map(service.directives).get('protocol') ?? 'tcp';
+    const where = mark > 0 ? `mark ${mark}` : `${address} ${port} ${protocol}`;
     const twin = this.#reached.get(where);
     let why: string | undefined;
     if (twin !== undefined) why = `it is reached where that of line ${twin} is`;
@@ -372,7 +374,7 @@ class Import {
       why = `there are more than ${MAX_SECTIONS} sections`;
     } else if (vip === undefined) {
       why =
-        endpoint.mark > 0
+        mark > 0
           ? 'a section has an address beside its mark, and the file raises none; add a virtual_ipaddress'
           : 'no vrrp_instance tells a device for its VIP; --device NAME does';
     }
@@ -386,7 +388,7 @@ class Import {
     const pmask = settled.get('pmask');
     if (pmask !== undefined) settled.set('pmask', maskFor(pmask, vip.address));
     const name = this.#name(service, endpoint, index);
-    const kind: [string, string][] = endpoint.mark > 0 ? [['fwmark', String(endpoint.mark)]] : [];
+    const kind: [string, string][] = mark > 0 ? [['fwmark', String(mark)]] : [];
     const pairs = new Map<string, string>([
       ['active', service.isSupported ? '1' : '0'],
       ['address', place(vip)],

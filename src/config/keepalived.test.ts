@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { ip } from '../base/index.ts';
 import type { VirtualService } from '../model/index.ts';
+import { fuzzKeepalived } from './fuzz-keepalived.ts';
 import { exportKeepalived } from './keepalived-export.ts';
 import { type ImportOptions, importKeepalived } from './keepalived-import.ts';
 import { importLvs } from './lvs-import.ts';
@@ -149,4 +150,10 @@ test('an old lvs.cf is rewritten where that is certain, comments kept', () => {
     notes.map(({ line }) => line),
     [2, 3, 5],
   );
+});
+
+test('200 files made from the samples by changing a few places: there and back, or refused', () => {
+  const samples = SAMPLES.map(([name]) => read(`${name}.conf`));
+  const { imported } = fuzzKeepalived(200, 20_261_122, samples);
+  assert.ok(imported > 100, `${imported} imported`);
 });
