@@ -218,9 +218,17 @@ function partnerSilent(move: Move, now: Instant): Move {
       move.state.failbackOfferedTo === 0 ? undefined : move.state.failbackOfferedTo,
   });
   const noted = heardAt === undefined ? silent : note(silent, { kind: 'partner', is: 'silent' });
-  if (isActive || !mayActivate(noted.state)) return noted;
+  if (isActive) return remindSegment(noted, now);
+  if (!mayActivate(noted.state)) return noted;
   if (settings.paths.length === 0) return activate(noted, 'no-partner');
   return takeOver(noted, now, 'partner-silent');
+}
+
+/** R8: a partner that owned while this machine was paused may fall silent before it is heard. One frame, then. */
+function remindSegment(move: Move, now: Instant): Move {
+  const { partnerDialect, settings } = move.state;
+  const isOurs = partnerDialect === 'extended' && isWhole(move.state, 'announce-to-silence');
+  return isOurs ? announce(move, now, settings.vips, 1) : move;
 }
 
 /**

@@ -51,6 +51,7 @@ export const RULES = [
   'told-moves', // R8: a partner that was active and gave way before it was heard
   'verify', // R9: ask who is believed, and teach who is not
   'refresh', // R9: say it again now and then
+  'announce-to-silence', // R8: who falls silent may have owned while we were paused
   'hear-before-claim', // R10: who hears nothing at all is deaf itself
   'resign-isolated', // witness_hosts: an owner that hears none of them leaves the VIPs to its partner
   'witness-doubt', // ... but only to one that hears them, or when it hears nobody any more

@@ -56,6 +56,12 @@ export const MUTANTS: readonly Mutant[] = [
     arena: 'cables',
     falls: 'stale-router',
   },
+  mutant(
+    'announce-to-silence',
+    'extended:pause+kill',
+    'stale-router',
+    'an owner is silent when its partner falls silent',
+  ),
   mutant('announce-on-running', 'repeating', 'stale-long', 'the first fix is missing'),
   mutant('dying-breath', 'repeating', 'stale-long', 'the second fix is missing'),
   mutant('announce-after-silence', 'repeating', 'stale-long', 'the one dying breath is trusted'),
