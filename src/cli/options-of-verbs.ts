@@ -121,7 +121,16 @@ export const EXPLAIN = {
 
 export const DOCTOR = {
   json: JSON_OUT,
-  fix: { long: ['--fix'], help: 'only the commands that put right what was found' },
+  fix: {
+    long: ['--fix'],
+    help: 'the commands that put right what was found; asks, then writes settings of this kernel',
+  },
+  yes: { short: '-y', long: ['--yes'], help: 'with --fix: write them without asking' },
+  pcap: {
+    long: ['--pcap'],
+    value: 'FILE',
+    help: 'keep the frames behind the findings here (doctor.pcapng in the run directory)',
+  },
   only: { long: ['--only'], value: 'CHECK', help: 'this check alone' },
   noProbe: { long: ['--no-probe'], help: 'send no packet: this machine only' },
   list: { long: ['--list'], help: 'the checks and what each looks for' },
