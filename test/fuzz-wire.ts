@@ -37,6 +37,8 @@ import {
   decodeNeighbour,
   decodeRtnl,
   decodeTableName,
+  decodeTcpComplaint,
+  decodeTcpFrame,
   decodeTrailer,
   encodeAcknowledgement,
   encodeAddressAdd,
@@ -55,6 +57,7 @@ import {
   encodeNeighbourAdd,
   encodeNeighbourAnnouncement,
   encodeNeighbourQuestion,
+  encodeTcpFrame,
   FRAME_FAULTS,
   joinMessages,
   NETLINK_FAULTS,
@@ -130,11 +133,30 @@ function frames(): readonly Target[] {
       ...{ identifier: 539, sequence: 7, data: fromHex('00 01 02 03 04 05 06 07') },
     }),
   );
+  const syns = [
+    { sourceIp: vip, destinationIp: ip('198.51.100.1') },
+    { sourceIp: vip6, destinationIp: ip('fd77::1') },
+  ].map((addresses) =>
+    encodeTcpFrame({
+      ...{ destination: peer, source: own, ...addresses, sourcePort: 61_440 },
+      ...{ destinationPort: 80, sequence: 66_560, acknowledgement: 0, flags: ['syn'], padding: 8 },
+    }),
+  );
+  // What a router says carries the head of what it could not pass on.
+  const complaints = syns.map((syn, index) => {
+    const [type, code] = index === 0 ? [3, 4] : [2, 0];
+    const ends = { sourceIp: ip(index === 0 ? '198.51.100.1' : 'fd77::1'), hopLimit: 64 };
+    const body = concatBytes(fromHex('00 00 05 84'), syn.subarray(14));
+    const to = { destinationIp: index === 0 ? vip : vip6, destination: own, source: peer };
+    return encodeIcmpFrame({ ...ends, ...to, type, code, body });
+  });
   return [
     both('arp', FRAME_FAULTS, arps, decodeArp, (frame) => encodeArp(frame)),
     both('neighbour', FRAME_FAULTS, [...neighbours, routed], decodeNeighbour, encodeNeighbour),
     both('echo', FRAME_FAULTS, [...echoes, fromHex(FRAGMENT)], decodeEchoFrame, encodeEchoFrame),
     both('icmp', FRAME_FAULTS, [...echoes, ...neighbours], decodeIcmpFrame, encodeIcmpFrame),
+    { name: 'tcp', faults: FRAME_FAULTS, specimens: syns, decode: decodeTcpFrame },
+    { name: 'complaint', faults: FRAME_FAULTS, specimens: complaints, decode: decodeTcpComplaint },
   ];
 }
 

@@ -2,36 +2,22 @@
  * What the doctor looks for on this machine and between the two directors, check by check: each a function of the facts
  * that gives its findings, or none where it has nothing to say (no partner, no nat, ...).
  *
- * A finding names the evidence it stands on and what to type. What needs packets stands in doctor-servers.ts.
- * Sources: kernel Documentation/networking/ip-sysctl.rst and ipvs-sysctl.rst; sched(7); LVS-HOWTO; docs/failover.md.
+ * Here the director and its partner; the kernel's settings stand in doctor-kernel.ts, devices in doctor-devices.ts, and
+ * what needs packets in doctor-segment.ts. A finding names the evidence it stands on and what to type.
+ * Sources: sched(7); LVS-HOWTO; docs/failover.md.
  */
-import type { IpAddress } from '../base/index.ts';
+import type { Milliseconds } from '../base/index.ts';
 import { longestLeaseMs } from '../core/index.ts';
-import { floatingAddresses, type Settings } from '../model/index.ts';
-import { type Facts, listedServers, placeOf } from './doctor-facts.ts';
-import type { Cure, Finding } from './finding.ts';
+import type { Settings } from '../model/index.ts';
+import { DEVICE_CHECKS } from './doctor-devices.ts';
+import { type Check, type Facts, vipDevices } from './doctor-facts.ts';
+import { KERNEL_CHECKS } from './doctor-kernel.ts';
+import { broken, good, here, type Said, warning } from './finding.ts';
 
-export type Check = {
-  readonly name: string;
-  /** What it looks for. */
-  readonly about: string;
-  readonly look: (facts: Facts, settings: Settings) => readonly Said[];
-};
-
-/** A finding without the check's name. */
-type Said = Omit<Finding, 'check'>;
-
-const good = (text: string): readonly Said[] => [{ severity: 'good', text }];
-const warning = (text: string, ...cures: readonly Cure[]): readonly Said[] => [
-  { severity: 'warning', text, cures },
-];
-const broken = (text: string, ...cures: readonly Cure[]): readonly Said[] => [
-  { severity: 'broken', text, cures },
-];
-const here = (command: string): Cure => ({ on: 'here', command });
-
+/** By the name of the process, which the kernel cuts to 15 characters. */
 const OTHER_MANAGERS: ReadonlySet<string> = new Set([
-  ...['keepalived', 'vrrpd', 'ucarp', 'corosync', 'pacemakerd', 'heartbeat', 'ldirectord'],
+  ...['keepalived', 'vrrpd', 'uvrrpd', 'ucarp', 'wackamole', 'vip-manager', 'kube-vip'],
+  ...['corosync', 'pacemakerd', 'heartbeat', 'ldirectord', 'seesaw_engine', 'seesaw_ha'],
 ]);
 
 export const CHECKS: readonly Check[] = [
@@ -59,20 +45,15 @@ export const CHECKS: readonly Check[] = [
   { name: 'partner-heard', about: 'the partner is heard on every path', look: partner },
   { name: 'partner-same-config', about: 'the partner runs the same lvs.cf', look: sameConfig },
   { name: 'partner-channel', about: 'the partner can be asked from here', look: channel },
-  { name: 'ip-forward', about: 'nat needs a kernel that forwards', look: forwarding },
+  { name: 'partner-hears', about: 'the partner hears this machine on every path', look: hears },
+  { name: 'clock-offset', about: 'the clocks of the two nodes agree', look: clocks },
   {
-    name: 'rp-filter',
-    about: 'reverse path filtering does not drop the clients of a VIP',
-    look: reversePath,
+    name: 'gateway-believes',
+    about: 'what was asked sends to the VIPs of this director',
+    look: believes,
   },
-  {
-    name: 'send-redirects',
-    about: 'one-armed nat: real servers are not told a way around the director',
-    look: redirects,
-  },
-  { name: 'default-route', about: 'answers and questions have a way out', look: route },
-  { name: 'conntrack-room', about: 'the connection tracking table has room', look: conntrack },
-  { name: 'tunnel-mtu', about: 'tunnelled packets fit the way to the real servers', look: mtu },
+  ...KERNEL_CHECKS,
+  ...DEVICE_CHECKS,
 ];
 
 function daemon({ status, silence }: Facts): readonly Said[] {
@@ -87,7 +68,7 @@ function node({ node: own, configFile }: Facts, { primary, backup }: Settings): 
 }
 
 function links({ kernel }: Facts, settings: Settings): readonly Said[] {
-  const devices = [...new Set(floatingAddresses(settings).map(({ device }) => device))];
+  const devices = vipDevices(settings);
   const said = devices.flatMap((device): readonly Said[] => {
     const link = kernel.links.find(({ name }) => name === device);
     if (link === undefined) return broken(`${device} does not exist`, here('ip -br link'));
@@ -235,112 +216,66 @@ function channel({ hasChannel }: Facts, { backupActive, heartbeatKeyFile }: Sett
       );
 }
 
-function forwarding({ read }: Facts, settings: Settings): readonly Said[] {
-  if (settings.network !== 'nat') return [];
-  return read('/proc/sys/net/ipv4/ip_forward') === '0'
-    ? broken(
-        'net.ipv4.ip_forward = 0: nat answers do not pass',
-        here('sysctl -w net.ipv4.ip_forward=1'),
-      )
-    : good('net.ipv4.ip_forward = 1');
-}
-
-/** The larger of `all` and the interface's counts (ip-sysctl.rst). */
-function filterOf(device: string, read: Facts['read']): number {
-  const of = (name: string): number => Number(read(`/proc/sys/net/ipv4/conf/${name}/rp_filter`));
-  return Math.max(of('all') || 0, of(device) || 0);
-}
-
-function reversePath({ read, kernel, gateways }: Facts, settings: Settings): readonly Said[] {
-  const devices = [...new Set(floatingAddresses(settings).map(({ device }) => device))];
-  const ways = gateways.flatMap(
-    ({ interfaceIndex }) => kernel.links.find(({ index }) => index === interfaceIndex)?.name ?? [],
+/** Through the channel, which is TCP: a firewall may pass that and drop heartbeats. */
+function hears({ partner: theirs }: Facts): readonly Said[] {
+  if (theirs === undefined) return [];
+  const deaf = theirs.partner.paths.filter(
+    ({ heardMsAgo }) => heardMsAgo === undefined || heardMsAgo > theirs.timers.deadtimeMs,
   );
-  const said = devices.flatMap((device): readonly Said[] => {
-    const isElsewhere = ways.length > 0 && !ways.includes(device);
-    if (!isElsewhere || filterOf(device, read) !== 1) return [];
-    return broken(
-      `rp_filter = 1 on ${device}, and the default route leaves by ${ways.join(', ')}: clients from elsewhere are dropped`,
-      here(`sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.${device}.rp_filter=2`),
-    );
-  });
-  if (said.length > 0) return said;
-  return good(devices.map((device) => `${device} ${filterOf(device, read)}`).join(', '));
-}
-
-function redirects({ read, kernel }: Facts, settings: Settings): readonly Said[] {
-  if (settings.network !== 'nat') return [];
-  const floating = floatingSet(settings);
-  const oneArmed = new Set(
-    listedServers(settings).flatMap(({ service, server }) => {
-      const place = placeOf(server.address, kernel, floating);
-      return place?.link.name === service.vip.device ? [service.vip.device] : [];
-    }),
+  if (deaf.length === 0) return good(theirs.partner.paths.map(({ name }) => name).join(', '));
+  return deaf.flatMap(({ name, own, partner: us, heardMsAgo }) =>
+    broken(
+      `${name}: the partner has ${heardMsAgo === undefined ? 'never heard us' : `not heard us for ${heardMsAgo} ms`} (${us} -> ${own}): lost one way, by a firewall, VLAN or switch port`,
+      { on: 'the partner', command: `tcpdump -ni any udp and host ${us}  # do they arrive?` },
+      { on: 'the partner', command: 'nft list ruleset  # if they do: what drops them' },
+    ),
   );
-  const on = (name: string): boolean =>
-    read(`/proc/sys/net/ipv4/conf/${name}/send_redirects`) === '1';
-  const said = [...oneArmed].flatMap((device): readonly Said[] =>
-    on('all') || on(device)
-      ? warning(
-          `VIP and real servers share ${device}: redirects teach them to go past the director`,
-          here(
-            `sysctl -w net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.${device}.send_redirects=0`,
-          ),
-        )
-      : [],
-  );
-  return said.length > 0 ? said : good(oneArmed.size === 0 ? 'two arms' : 'off');
 }
 
-function route({ gateways }: Facts): readonly Said[] {
-  return gateways.length > 0
-    ? good(gateways.map(({ address }) => address).join(', '))
-    : warning(
-        'no default route: clients of other networks get no answer from here, and there is no gateway to ask whether it believes us',
-        here('ip route'),
-      );
-}
+/** Above it the two stories of one incident cannot be laid side by side; nothing of the failover rests on it. */
+const WORST_OFFSET_MS: Milliseconds = 1000;
 
-function conntrack({ read }: Facts): readonly Said[] {
-  const count = Number(read('/proc/sys/net/netfilter/nf_conntrack_count') ?? Number.NaN);
-  const limit = Number(read('/proc/sys/net/netfilter/nf_conntrack_max') ?? Number.NaN);
-  if (Number.isNaN(count) || Number.isNaN(limit) || limit === 0) return [];
-  const text = `${count} of ${limit} connections tracked`;
-  return count > 0.8 * limit
+function clocks({ clock }: Facts): readonly Said[] {
+  if (clock === undefined) return [];
+  const { aheadMs, uncertainMs } = clock;
+  const size = `${Math.abs(Math.round(aheadMs))} ms`;
+  const text = `the partner's clock is ${size} ${aheadMs < 0 ? 'behind' : 'ahead'}, give or take ${Math.ceil(uncertainMs)} ms`;
+  return Math.abs(aheadMs) - uncertainMs > WORST_OFFSET_MS
     ? warning(
-        `${text}: new ones are dropped when it is full`,
-        here(`sysctl -w net.netfilter.nf_conntrack_max=${2 * limit}`),
+        `${text}: events of the two cannot be put in order`,
+        here('timedatectl set-ntp true  # on both nodes; chronyc tracking tells how it goes'),
       )
     : good(text);
 }
 
-/** Of Ethernet, and of the second IPv4 header that a tunnel adds. */
-const FULL_PACKET = 1500;
-const OUTER_HEADER = 20;
+/** So long a takeover may be under way. */
+const SETTLED_MS: Milliseconds = 10_000;
 
-function mtu({ kernel }: Facts, settings: Settings): readonly Said[] {
-  if (settings.network !== 'tunnel') return [];
-  const floating = floatingSet(settings);
-  const ways = new Map(
-    listedServers(settings).flatMap(({ server }) => {
-      const link = placeOf(server.address, kernel, floating)?.link;
-      return link === undefined ? [] : [[link.name, link.mtu] as const];
-    }),
+function believes({ status }: Facts): readonly Said[] {
+  if (status?.role !== 'active') return [];
+  const { vips, sinceMs, pair } = status;
+  const elsewhere = vips.filter(({ belief }) =>
+    ['partner', 'stranger'].includes(belief?.owner ?? ''),
   );
-  const needed = FULL_PACKET + OUTER_HEADER;
-  const said = [...ways].flatMap(([device, found = needed]): readonly Said[] => {
-    if (found >= needed) return [];
-    return warning(
-      `mtu of ${device} is ${found}: a full packet of ${FULL_PACKET} bytes does not fit with the tunnel's ${OUTER_HEADER} bytes`,
-      here(`ip link set ${device} mtu ${needed}  # switch and real servers, too`),
-      { on: 'each real server', command: 'limit the MSS of its answers: ip route ... advmss 1440' },
+  if (elsewhere.length > 0) {
+    return elsewhere.flatMap(({ address, belief }) =>
+      broken(
+        `VIP ${address} was claimed by ${belief?.owner === 'partner' ? 'the partner' : 'a stranger'} while this director is active`,
+        here('piranha events'),
+      ),
     );
-  });
-  return said.length > 0
-    ? said
-    : good([...ways.keys()].join(', ') || 'real servers behind a router');
-}
-
-export function floatingSet(settings: Settings): ReadonlySet<IpAddress> {
-  return new Set(floatingAddresses(settings).map(({ address }) => address));
+  }
+  const unproved = vips.filter(({ belief }) => belief?.owner === 'unknown');
+  if (unproved.length > 0 && sinceMs > SETTLED_MS && pair?.witness.isAsked === true) {
+    const names = unproved.map(({ address }) => address).join(', ');
+    return warning(
+      `nobody has proved to send to this director for ${names}: a static ARP entry, a network that drops gratuitous ARP, or a witness that does not answer`,
+      {
+        on: 'the gateway',
+        command: `ip neigh show to ${unproved[0]?.address}  # PERMANENT is static`,
+      },
+    );
+  }
+  const proved = vips.filter(({ belief }) => belief?.owner === 'us').length;
+  return good(`${proved} of ${vips.length} VIPs proved`);
 }

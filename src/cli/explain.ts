@@ -2,13 +2,12 @@
  * `piranha explain WORD`: the paragraph of the documents about a reason, directive, metric, alert or check. The documents are
  * part of the program, so it works where there is no network; a word with several meanings is explained in each.
  *
- * The tables are the source (docs/reasons.md, docs/lvs.cf.md, docs/metrics.md, docs/glossary.md), and of an alert its whole
+ * The tables are the source (docs/reasons.md, docs/lvs.cf.md, docs/metrics.md, docs/doctor.md,
+ * docs/glossary.md), and of an alert its whole
  * runbook. Exit code 1: nothing is known of the word.
  */
 import { tablesOf } from '../base/index.ts';
 import { nearest } from '../config/index.ts';
-import { CHECKS } from './doctor-checks.ts';
-import { SERVER_CHECKS } from './doctor-servers.ts';
 import { optionalDocument } from './documents.ts';
 import { EXPLAIN } from './options-of-verbs.ts';
 import { misuse, say, sayJson, withOptions } from './verb.ts';
@@ -37,6 +36,7 @@ const SOURCES: readonly {
   },
   { document: 'lvs.cf.md', first: 'Code', kind: () => 'problem that piranha check tells' },
   { document: 'metrics.md', first: 'Name', kind: () => 'metric' },
+  { document: 'doctor.md', first: 'Check', kind: () => 'check of piranha doctor' },
   { document: 'glossary.md', first: 'Word', kind: () => 'word' },
 ];
 
@@ -79,7 +79,7 @@ function folded(word: string): string {
 }
 
 export function explanations(): readonly Explanation[] {
-  return [...SOURCES.flatMap(fromTables), ...alerts(), ...doctorChecks()];
+  return [...SOURCES.flatMap(fromTables), ...alerts()];
 }
 
 function fromTables({ document, first, kind }: (typeof SOURCES)[number]): readonly Explanation[] {
@@ -107,15 +107,6 @@ function alerts(): readonly Explanation[] {
     const page = optionalDocument(`runbooks/${file}`) ?? '';
     return { word, kind: 'alert', facts: [['', page.trim()]], document: `runbooks/${file}` };
   });
-}
-
-function doctorChecks(): readonly Explanation[] {
-  return [...CHECKS, ...SERVER_CHECKS].map(({ name, about }) => ({
-    word: name,
-    kind: 'check of piranha doctor',
-    facts: [['It looks whether', about] as const],
-    document: 'doctor.md',
-  }));
 }
 
 function explanationText({ word, kind, facts, document }: Explanation): string {

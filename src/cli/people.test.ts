@@ -4,13 +4,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { fromUtf8, ip, mac, tablesOf, utf8 } from '../base/index.ts';
-import { parseSettings } from '../config/index.ts';
+import { fromUtf8, ip, tablesOf, utf8 } from '../base/index.ts';
 import type { EventRecord } from '../director/index.ts';
 import { REASONS } from '../model/index.ts';
-import { CONFIG_CHECK } from './doctor.ts';
-import { CHECKS } from './doctor-checks.ts';
-import { judgeServer, SERVER_CHECKS, type ServerAnswers } from './doctor-servers.ts';
+import { ALL_CHECKS } from './doctor.ts';
 import { eventText, merged, sinceWord } from './events.ts';
 import { explanations } from './explain.ts';
 import { exitOf, type Finding } from './finding.ts';
@@ -31,8 +28,8 @@ test('docs/doctor.md has every check, in its order and words', () => {
   const page = readFileSync(join(import.meta.dirname, '../../docs/doctor.md'), 'utf8');
   const told = tablesOf(page).find(({ head }) => head[0] === 'Check')?.rows ?? [];
   assert.deepEqual(
-    told,
-    [CONFIG_CHECK, ...CHECKS, ...SERVER_CHECKS].map(({ name, about }) => [name, about]),
+    told.map(([name, about]) => [name, about]),
+    ALL_CHECKS.map(({ name, about }) => [name, about]),
   );
 });
 
@@ -177,59 +174,6 @@ test('an archive is what tar(1) reads', () => {
     /^-rw------- 0\/0 +4 .* a\/one\.txt\n-rw------- 0\/0 +700 .* two\.txt\n$/,
   );
   assert.ok(fromUtf8(gunzipSync(bytes)).includes(long));
-});
-
-describe('the judgement of one real server', () => {
-  const { settings } = parseSettings(
-    'primary = 198.51.100.11\nvirtual shop {\nactive = 1\naddress = 198.51.100.100 eth0:1\nport = 80\nserver web {\naddress = 198.51.100.21\nactive = 1\n}\n}\n',
-    { file: 'lvs.cf' },
-  );
-  const service = settings?.virtualServices[0];
-  const server = service?.realServers[0];
-  const link = { index: 2, name: 'eth0', isUp: true, hasCarrier: true };
-  const rs = mac('02:00:00:00:00:21');
-
-  function judged(answers: ServerAnswers, network: 'direct' | 'tunnel' | 'nat', isLoud = false) {
-    assert.ok(service !== undefined && server !== undefined);
-    const claims = new Map(isLoud ? [[service.vip.address, [rs]]] : []);
-    const segment = { link, mac: mac('02:00:00:00:00:11') };
-    return judgeServer({ service, server, segment }, answers, claims, { network })
-      .filter(({ severity }) => severity !== 'good')
-      .map(({ check, severity }) => `${severity} ${check}`);
-  }
-
-  const rows: readonly (readonly [string, ReturnType<typeof judged>, readonly string[]])[] = [
-    ['no answer to ARP', judged({}, 'direct'), ['broken real-server-reachable']],
-    ['right', judged({ mac: rs, own: 'accepted', vip: 'accepted' }, 'direct'), []],
-    [
-      'loud',
-      judged({ mac: rs, own: 'accepted', vip: 'accepted' }, 'direct', true),
-      ['broken real-server-answers-arp'],
-    ],
-    [
-      'without the VIP',
-      judged({ mac: rs, own: 'accepted', vip: 'silent' }, 'tunnel'),
-      ['broken real-server-has-vip'],
-    ],
-    [
-      'loud and silent: a reset for the VIP counts as having it',
-      judged({ mac: rs, own: 'refused', vip: 'refused' }, 'direct', true),
-      ['broken real-server-answers-arp'],
-    ],
-    [
-      'silent to everything: nothing can be told of the VIP',
-      judged({ mac: rs, own: 'silent', vip: 'silent' }, 'direct'),
-      ['warning real-server-reachable'],
-    ],
-    [
-      'nat with another way back',
-      judged({ mac: rs, own: 'accepted', far: 'silent' }, 'nat', true),
-      ['broken real-server-return-path'],
-    ],
-  ];
-  for (const [name, found, expected] of rows) {
-    test(name, () => assert.deepEqual(found, expected));
-  }
 });
 
 test('the exit code is that of the worst finding', () => {

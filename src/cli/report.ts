@@ -15,6 +15,7 @@ import { readKeys } from '../director/index.ts';
 import { askText, directoryOf, silenceText, type WhichNode } from './ask-director.ts';
 import { doctorText, examine } from './doctor.ts';
 import { gatherFacts, readSystem } from './doctor-facts.ts';
+import { numbered } from './evidence.ts';
 import { DEFAULT_CONFIG_FILE } from './options-of-programs.ts';
 import { DEFAULT_RUN_DIRECTORY, REPORT } from './options-of-verbs.ts';
 import { type ArchivedFile, tarOf } from './tar.ts';
@@ -46,7 +47,7 @@ const COMMANDS: readonly (readonly [name: string, ...argv: string[]])[] = [
   ['kernel/link-counters.txt', 'ip', '-s', 'link'],
   ['kernel/nftables.txt', 'nft', 'list', 'ruleset'],
   ['kernel/threads.txt', 'ps', '-eLo', 'pid,tid,cls,rtprio,ni,stat,comm'],
-  ['log.txt', 'journalctl', '-n', '3000', '--no-pager', '-t', 'pulse', '-t', 'lvsd', '-t', 'nanny'],
+  ['log.txt', 'journalctl', '-n', '3000', '--no-pager', '-t', 'pulse', '-t', 'lvsd', '-t', 'nanny', '-t', 'fos'],
 ];
 
 const FILES: readonly (readonly [name: string, path: string])[] = [
@@ -135,7 +136,7 @@ async function doctorPage(runDirectory: string, configFile: string): Promise<str
     return keys.ok ? undefined : keys.error;
   };
   const facts = await gatherFacts({ runDirectory, configFile, keyFault });
-  return doctorText(facts, await examine(facts, false));
+  return doctorText(facts, numbered(await examine(facts, false), undefined));
 }
 
 /** What a node says of itself; one sentence where it says nothing. */

@@ -1,15 +1,19 @@
 /**
- * Questions to a segment, with packets of our own: who has this address, and does this machine take a packet for it?
+ * Questions to a segment, with packets of our own: who has this address, does this machine take a packet for it, and how
+ * long may the packet be?
  *
  * The first is ARP (neighbour solicitation for IPv6), asked from our own address and never from a VIP, so that nobody
- * learns anything from it. The second is a SYN that carries the VIP as its destination and the real server's link-layer
- * address: the very frame that IPVS would send it. The answer is sniffed before the routing code of this machine could
- * throw it away (on the owner of the VIP it is a martian), and a reset follows, so that nothing stays half open.
+ * learns anything from it but what is so. The second is a SYN that carries the VIP as its destination and the real
+ * server's link-layer address: the very frame that IPVS would send it. The answer is sniffed before the routing code of
+ * this machine could throw it away (on the owner of the VIP it is a martian), and a reset follows, so that nothing stays
+ * half open. The third is the same SYN with zeroes behind it; its answer is short, so only the way there is asked about.
  *
- * All of a segment's questions are under way together; each SYN has a sequence number of its own, which its answer
- * carries back. Rejected: connecting by the kernel's sockets, which cannot address a VIP that is our own.
+ * Many questions are under way together; each SYN has a sequence number of its own, which its answer carries back. Frames
+ * leave a few at a time, and every one that was sent or understood is kept by what it was about: the evidence.
+ * Rejected: connecting by the kernel's sockets, which cannot address a VIP that is our own; ICMP echo, which firewalls
+ * drop more often than the service itself.
  *
- * Source: RFC 826, RFC 4861 §7.2, RFC 9293 §3.10.7.1; the ARP problem as in LVS-HOWTO.
+ * Source: RFC 826, RFC 4861 §7.2, RFC 9293 §3.10.7.1, RFC 1191; the ARP problem as in LVS-HOWTO.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -25,13 +29,16 @@ import { openPacketSocket, type PacketSocket } from '../ports/index.ts';
 import {
   decodeArp,
   decodeNeighbour,
+  decodeTcpComplaint,
   decodeTcpFrame,
   encodeArpQuestion,
   encodeNeighbourQuestion,
   encodeTcpFrame,
   encodeTunnelledTcp,
+  type TcpComplaint,
   type TcpFrame,
 } from '../wire/index.ts';
+import type { HeardFrame } from './finding.ts';
 
 /** One interface as a place to ask from. */
 export type Place = {
@@ -43,16 +50,42 @@ export type Place = {
 export type WhoHas = { readonly from: IpAddress; readonly address: IpAddress };
 
 export type SynQuestion = {
+  /** Whom the frame is sent to: the machine itself, or the next hop. */
   readonly mac: MacAddress;
   readonly from: IpAddress;
   readonly to: IpAddress;
   readonly port: number;
   /** Inside an IPv4 tunnel to this address. */
   readonly tunnelTo?: IpAddress;
+  /** The answer may come from another link-layer address: by a router, or from a real server behind the director. */
+  readonly byWayOfOthers?: true;
+  /** 0-255, 64 unless told. With 1 the packet is taken where it is sent or not at all; in a tunnel, that inside. */
+  readonly hopLimit?: number;
+  /** Length of the whole IP packet, at least 40 or 60. */
+  readonly length?: number;
 };
 
 /** `refused` is a reset: the address is taken there, and nobody listens at the port. */
 export type SynAnswer = 'accepted' | 'refused' | 'silent';
+
+export type SynResult = {
+  readonly answer: SynAnswer;
+  /** With `accepted`: the longest segment that the other side takes, as it says. */
+  readonly maximumSegment?: number;
+  /** Of a router on the way, or of the machine itself. */
+  readonly complaint?: TcpComplaint;
+  readonly frames: readonly HeardFrame[];
+};
+
+type Asked = {
+  readonly question: SynQuestion;
+  readonly sequence: number;
+  readonly sourcePort: number;
+  answer: SynAnswer;
+  maximumSegment?: number;
+  complaint?: TcpComplaint;
+  readonly frames: HeardFrame[];
+};
 
 const ROUNDS = 3;
 const ROUND_MS: Milliseconds = 150;
@@ -63,12 +96,24 @@ const FIRST_PORT = 61_440;
 const BLOCKS = 60;
 /** Questions at a time: what a receive queue and a small switch bear. Each has a port of its own. */
 const BATCH = 64;
+/** Frames that leave without a pause of LOOK_MS between: at most 800 a second. */
+const BURST = 8;
+/** Of one address: the questions, and enough answers to see that there are two who give them. */
+const MOST_FRAMES = 16;
 
 export class SegmentProbe {
   readonly #socket: PacketSocket;
   readonly #place: Place;
   readonly #firstPort: number;
+  readonly #about = new Map<IpAddress, HeardFrame[]>();
+  /** How often each said so. */
+  readonly #answering = new Map<IpAddress, Map<MacAddress, number>>();
+  readonly #announcing = new Map<IpAddress, Map<MacAddress, number>>();
+  /** Frames from outside that carry our link-layer address as their sender's, by the address that they name. */
+  readonly #ownEchoes = new Map<IpAddress, HeardFrame[]>();
+  #asked: readonly Asked[] = [];
   #sequence = 1024;
+  #sent = 0;
 
   private constructor(socket: PacketSocket, place: Place, firstPort: number) {
     this.#socket = socket;
@@ -91,120 +136,234 @@ export class SegmentProbe {
     return ok(new SegmentProbe(socket.value, place, firstPort));
   }
 
+  get device(): string {
+    return this.#place.name;
+  }
+
+  /** Frames that have left. */
+  get sent(): number {
+    return this.#sent;
+  }
+
   close(): void {
     this.#socket.close();
   }
 
-  /** The link-layer addresses that answered for each address, ours not among them. Each is asked three times. */
-  async whoHas(
-    questions: readonly WhoHas[],
-  ): Promise<ReadonlyMap<IpAddress, readonly MacAddress[]>> {
-    const found = new Map<IpAddress, Set<MacAddress>>();
-    const hear = (frame: Uint8Array): void => {
-      const claim = claimOf(frame);
-      if (claim === undefined || claim.mac === this.#place.mac) return;
-      if (!questions.some(({ address }) => address === claim.address)) return;
-      found.set(claim.address, (found.get(claim.address) ?? new Set()).add(claim.mac));
-    };
+  /** Asks for each address three times; `macsOf` tells who answered. */
+  async whoHas(questions: readonly WhoHas[]): Promise<void> {
+    for (const { address } of questions) {
+      if (!this.#about.has(address)) this.#about.set(address, []);
+    }
     for (const batch of batchesOf(questions)) {
       for (let round = 1; round <= ROUNDS; round++) {
-        for (const question of batch) this.#ask(question);
-        await this.#listen(round === ROUNDS ? LAST_MS : ROUND_MS, hear);
+        await this.#each(batch, (question) => this.#ask(question));
+        await this.#listen(round === ROUNDS ? LAST_MS : ROUND_MS);
       }
     }
-    return new Map(Array.from(found, ([address, macs]) => [address, [...macs].sort()]));
+  }
+
+  /** Who answered for an address that was asked for, up to now; ours not among them. */
+  macsOf(address: IpAddress): readonly MacAddress[] {
+    return [...(this.#answering.get(address)?.keys() ?? [])].sort();
+  }
+
+  /** Who asked others in the name of an address that was asked for, while we listened: their tables follow that. */
+  announcersOf(address: IpAddress): readonly MacAddress[] {
+    return [...(this.#announcing.get(address)?.keys() ?? [])].sort();
+  }
+
+  framesAbout(...addresses: readonly IpAddress[]): readonly HeardFrame[] {
+    return addresses.flatMap((address) => this.#about.get(address) ?? []);
+  }
+
+  get ownEchoes(): ReadonlyMap<IpAddress, readonly HeardFrame[]> {
+    return this.#ownEchoes;
+  }
+
+  /**
+   * Two addresses that are answered for with one link-layer address: does one machine have both? Whoever has just answered
+   * for the first is where a switch sends frames for `mac`; then the second is asked for there alone.
+   */
+  async isOneMachine(mac: MacAddress, first: WhoHas, second: WhoHas): Promise<boolean> {
+    for (let round = 1; round <= ROUNDS; round++) {
+      this.#ask(first);
+      await this.#listen(ROUND_MS);
+      const before = this.#answersFor(second.address, mac);
+      this.#ask(second, mac);
+      await this.#listen(ROUND_MS);
+      if (this.#answersFor(second.address, mac) > before) return true;
+    }
+    return false;
   }
 
   /** The answers, in the order of the questions. Each is asked again when it was not answered at once. */
-  async syn(questions: readonly SynQuestion[]): Promise<readonly SynAnswer[]> {
-    const answers: SynAnswer[] = [];
-    for (const batch of batchesOf(questions)) answers.push(...(await this.#synBatch(batch)));
-    return answers;
+  async syn(questions: readonly SynQuestion[]): Promise<readonly SynResult[]> {
+    const results: SynResult[] = [];
+    for (const batch of batchesOf(questions)) results.push(...(await this.#synBatch(batch)));
+    return results;
   }
 
-  async #synBatch(questions: readonly SynQuestion[]): Promise<readonly SynAnswer[]> {
-    const asked = questions.map((question) => ({ question, sequence: this.#nextSequence() }));
-    const answers = new Map<number, SynAnswer>();
-    const hear = (frame: Uint8Array): void => {
-      const read = decodeTcpFrame(frame);
-      if (!read.ok) return;
-      const { flags, acknowledgement, source, sourceIp } = read.value;
-      const own = asked.find(({ sequence }) => sequence + 1 === acknowledgement);
-      // From another machine: it was passed on, not taken.
-      if (own?.question.to !== sourceIp || own.question.mac !== source) return;
-      const isReset = flags.includes('rst');
-      if (!isReset && !flags.includes('syn')) return;
-      answers.set(own.sequence, isReset ? 'refused' : 'accepted');
-      if (!isReset) this.#segment(own.question, own.sequence + 1, ['rst']);
-    };
+  async #synBatch(questions: readonly SynQuestion[]): Promise<readonly SynResult[]> {
+    const asked = questions.map((question): Asked => {
+      this.#sequence += 0x1_0000; // more than a packet is long
+      // A server that passes a packet on must not mix it up with another question of ours.
+      const sourcePort = this.#firstPort + ((this.#sequence >> 16) % BATCH);
+      return { question, sequence: this.#sequence, sourcePort, answer: 'silent', frames: [] };
+    });
+    this.#asked = asked;
     for (let round = 1; round <= 2; round++) {
-      for (const { question, sequence } of asked) {
-        if (!answers.has(sequence)) this.#segment(question, sequence, ['syn']);
-      }
-      await this.#listen(LAST_MS, hear);
-      if (answers.size === asked.length) break;
+      await this.#each(
+        asked.filter(({ answer }) => answer === 'silent'),
+        (one) => this.#segment(one, one.sequence, ['syn']),
+      );
+      await this.#listen(LAST_MS, () => asked.every(({ answer }) => answer !== 'silent'));
     }
-    return asked.map(({ sequence }) => answers.get(sequence) ?? 'silent');
+    this.#asked = [];
+    return asked;
   }
 
-  #nextSequence(): number {
-    this.#sequence += 16;
-    return this.#sequence;
-  }
-
-  #ask({ from, address }: WhoHas): void {
-    const question = { senderMac: this.#place.mac, senderIp: from, targetIp: address };
-    this.#socket.send(
-      ipFamily(address) === 4 ? encodeArpQuestion(question) : encodeNeighbourQuestion(question),
-    );
+  #ask({ from, address }: WhoHas, destination?: MacAddress): void {
+    const question = {
+      senderMac: this.#place.mac,
+      senderIp: from,
+      targetIp: address,
+      ...(destination !== undefined && { destination }),
+    };
+    const isFour = ipFamily(address) === 4;
+    const frame = isFour ? encodeArpQuestion(question) : encodeNeighbourQuestion(question);
+    this.#send(frame, this.#about.get(address));
   }
 
   #segment(
-    { mac, from, to, port, tunnelTo }: SynQuestion,
+    { question, sourcePort, frames }: Asked,
     sequence: number,
     flags: TcpFrame['flags'],
-  ) {
+  ): void {
+    const { mac, from, to, port, tunnelTo, hopLimit, length } = question;
     const frame: TcpFrame = {
       destination: mac,
       source: this.#place.mac,
       sourceIp: from,
       destinationIp: to,
-      // A server that passes a packet on must not mix it up with another question of ours.
-      sourcePort: this.#firstPort + ((sequence >> 4) % BATCH),
+      sourcePort,
       destinationPort: port,
       sequence,
       acknowledgement: 0,
       flags,
+      ...(hopLimit !== undefined && { hopLimit }),
+      ...(length !== undefined && flags.includes('syn') && { padding: paddingOf(length, to) }),
     };
-    this.#socket.send(
+    this.#send(
       tunnelTo === undefined
         ? encodeTcpFrame(frame)
         : encodeTunnelledTcp(frame, { from, to: tunnelTo }),
+      frames,
     );
   }
 
-  async #listen(forMs: Milliseconds, hear: (frame: Uint8Array) => void): Promise<void> {
+  #send(bytes: Uint8Array, about: HeardFrame[] | undefined): void {
+    if (this.#socket.send(bytes) !== undefined) return; // an interface that is gone is told by links-up
+    this.#sent++;
+    this.#keep(about, bytes, true);
+  }
+
+  #keep(about: HeardFrame[] | undefined, bytes: Uint8Array, isSent: boolean): void {
+    if (about === undefined || about.length >= MOST_FRAMES) return;
+    const wallMs = performance.timeOrigin + performance.now();
+    // What was heard lies in memory that the next frames are read into.
+    about.push({ device: this.#place.name, wallMs, isSent, bytes: Uint8Array.from(bytes) });
+  }
+
+  async #each<T>(all: readonly T[], send: (one: T) => void): Promise<void> {
+    for (const [index, one] of all.entries()) {
+      if (index > 0 && index % BURST === 0) await this.#listen(LOOK_MS);
+      send(one);
+    }
+  }
+
+  async #listen(forMs: Milliseconds, isEnough: () => boolean = () => false): Promise<void> {
     for (const end = performance.now() + forMs; ; ) {
-      for (const frame of this.#socket.receive()) hear(frame);
-      if (performance.now() >= end) return;
+      for (const frame of this.#socket.receive()) this.#hear(frame);
+      if (performance.now() >= end || isEnough()) return;
       await sleep(LOOK_MS);
     }
   }
+
+  #hear(frame: Uint8Array): void {
+    const claim = claimOf(frame);
+    if (claim !== undefined) this.#hearClaim(claim, frame);
+    else if (this.#asked.length > 0) this.#hearAnswer(frame);
+  }
+
+  #hearClaim({ address, mac, isAnswer }: Claim, frame: Uint8Array): void {
+    if (mac === this.#place.mac) {
+      const echoes = this.#ownEchoes.get(address) ?? [];
+      if (this.#ownEchoes.size < MOST_FRAMES) this.#ownEchoes.set(address, echoes);
+      this.#keep(echoes, frame, false);
+      return;
+    }
+    const about = this.#about.get(address);
+    if (about === undefined) return;
+    const map = isAnswer ? this.#answering : this.#announcing;
+    const times = map.get(address) ?? new Map<MacAddress, number>();
+    map.set(address, times.set(mac, (times.get(mac) ?? 0) + 1));
+    this.#keep(about, frame, false);
+  }
+
+  #answersFor(address: IpAddress, mac: MacAddress): number {
+    return this.#answering.get(address)?.get(mac) ?? 0;
+  }
+
+  #hearAnswer(frame: Uint8Array): void {
+    const read = decodeTcpFrame(frame);
+    if (!read.ok) {
+      const complaint = decodeTcpComplaint(frame);
+      const own =
+        complaint.ok && this.#asked.find(({ sequence }) => sequence === complaint.value.sequence);
+      if (!complaint.ok || !own || own.question.to !== complaint.value.to) return;
+      own.complaint = complaint.value;
+      this.#keep(own.frames, frame, false);
+      return;
+    }
+    const { flags, acknowledgement, source, sourceIp, destinationPort } = read.value;
+    const own = this.#asked.find(
+      ({ sequence, sourcePort }) =>
+        sourcePort === destinationPort && (acknowledgement - sequence - 1) >>> 0 < 0xffff,
+    );
+    if (own?.question.to !== sourceIp) return;
+    // From another machine: it was passed on, not taken.
+    if (own.question.byWayOfOthers !== true && own.question.mac !== source) return;
+    const isReset = flags.includes('rst');
+    if (!isReset && !flags.includes('syn')) return;
+    own.answer = isReset ? 'refused' : 'accepted';
+    if (read.value.maximumSegment !== undefined) own.maximumSegment = read.value.maximumSegment;
+    this.#keep(own.frames, frame, false);
+    if (!isReset) this.#segment(own, own.sequence + 1, ['rst']);
+  }
 }
 
-/** "This address is here", as far as a frame says so in answer to a question. */
-function claimOf(
-  frame: Uint8Array,
-): { readonly address: IpAddress; readonly mac: MacAddress } | undefined {
+function paddingOf(length: number, to: IpAddress): number {
+  return Math.max(0, length - (ipFamily(to) === 4 ? 40 : 60));
+}
+
+type Claim = {
+  readonly address: IpAddress;
+  readonly mac: MacAddress;
+  /** Else it is who asks, and says so of itself. */
+  readonly isAnswer: boolean;
+};
+
+/** "This address is here", as far as a frame says so. */
+function claimOf(frame: Uint8Array): Claim | undefined {
   const arp = decodeArp(frame);
   if (arp.ok) {
     const { operation, senderIp, senderMac } = arp.value;
-    return operation === 'reply' ? { address: senderIp, mac: senderMac } : undefined;
+    return { address: senderIp, mac: senderMac, isAnswer: operation === 'reply' };
   }
   const neighbour = decodeNeighbour(frame);
   if (!neighbour.ok || neighbour.value.kind !== 'advertisement') return undefined;
   const { target, linkLayer, source } = neighbour.value;
-  return { address: target, mac: linkLayer ?? source };
+  return { address: target, mac: linkLayer ?? source, isAnswer: true };
 }
 
 function batchesOf<T>(all: readonly T[]): readonly (readonly T[])[] {

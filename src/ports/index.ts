@@ -20,6 +20,7 @@ export { type Hearing, openPacketSocket, type PacketSocketOptions } from './pack
 export { type Peer, peerOf, userId, userText } from './peer.ts';
 export { LinuxPoller, openWaker, type Waker, wakerOf, watchReadable } from './poller.ts';
 export { realtimePriority, setNice, setRealtime, setThreadName } from './realtime.ts';
+export { observeAddressFlags, observeWays, type Way } from './routes.ts';
 export { ProcessSpawner } from './spawner.ts';
 export { openStandardError, type WriteWithoutWaiting } from './standard-error.ts';
 export { openSyslog, type Syslog } from './syslog.ts';

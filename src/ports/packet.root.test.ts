@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import test from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ip as address, concatBytes, mac } from '../base/index.ts';
-import { encodeEchoFrame } from '../wire/index.ts';
+import {
+  encodeArpQuestion,
+  encodeEchoFrame,
+  encodeIcmpFrame,
+  encodeNeighbourQuestion,
+  encodeTcpFrame,
+} from '../wire/index.ts';
 import { enterNamespace, ip } from './enter-namespace.ts';
 import { SO_MARK, SOL_SOCKET } from './linux.ts';
 import { native } from './native.ts';
@@ -20,8 +26,13 @@ for (const name of ['left', 'right']) {
 }
 const index = (name: string): number => native().interfaceIndex(name);
 
-function open(name: string, hears?: Hearing) {
-  const opened = openPacketSocket({ index: index(name), name, ...(hears && { hears }) });
+function open(name: string, hears?: Hearing, firstPort?: number) {
+  const opened = openPacketSocket({
+    index: index(name),
+    name,
+    ...(hears && { hears }),
+    ...(firstPort !== undefined && { firstPort }),
+  });
   assert.ok(opened.ok, JSON.stringify(opened));
   return opened.value;
 }
@@ -243,4 +254,64 @@ test('a link-local path needs its device and then carries heartbeats', () => {
   assert.equal(without.error.code, 'EINVAL');
   left.value.close();
   right.value.close();
+});
+
+describe('who asks a segment hears', () => {
+  const envelope = { destination: mac('02:00:00:00:00:22'), source: mac('02:00:00:00:00:11') };
+  const four = { ...envelope, sourceIp: address('192.0.2.1'), destinationIp: address('192.0.2.2') };
+  const six = { ...envelope, sourceIp: address('fd77::1'), destinationIp: address('fd77::2') };
+  const tcp = { sourcePort: 80, sequence: 1, acknowledgement: 2, flags: ['syn'] } as const;
+  const icmp = { hopLimit: 64, code: 0, body: new Uint8Array(8) };
+  const who = { senderMac: envelope.source };
+  const udp = (ip4: boolean, port: number): Uint8Array => {
+    const head = new Array<number>(ip4 ? 20 : 40).fill(0);
+    head[0] = ip4 ? 0x45 : 0x60;
+    head[ip4 ? 9 : 6] = 17;
+    return frame(ip4 ? 0x0800 : 0x86dd, [...head, 0, 1, port >> 8, port & 0xff]);
+  };
+  const heard = (hears: Hearing, firstPort: number, frames: readonly Uint8Array[]) => {
+    const socket = open('right', hears, firstPort);
+    sendAll(frames);
+    const got = socket.receive();
+    socket.close();
+    return got;
+  };
+
+  test('answers to its ports, neighbours, and what could not be delivered; nothing else', () => {
+    const wanted = [
+      encodeArpQuestion({ ...who, senderIp: four.sourceIp, targetIp: four.destinationIp }),
+      encodeNeighbourQuestion({ ...who, senderIp: six.sourceIp, targetIp: six.destinationIp }),
+      ...[four, six].flatMap((place) => [
+        encodeTcpFrame({ ...place, ...tcp, destinationPort: 61_440 }),
+        encodeTcpFrame({ ...place, ...tcp, destinationPort: 61_503 }),
+      ]),
+      encodeIcmpFrame({ ...four, ...icmp, type: 3, code: 4 }),
+      encodeIcmpFrame({ ...six, ...icmp, type: 2 }),
+      encodeIcmpFrame({ ...six, ...icmp, type: 1 }),
+    ];
+    const others = [
+      ...[four, six].flatMap((place) => [
+        encodeTcpFrame({ ...place, ...tcp, destinationPort: 61_439 }),
+        encodeTcpFrame({ ...place, ...tcp, destinationPort: 61_504 }),
+      ]),
+      encodeIcmpFrame({ ...four, ...icmp, type: 8 }),
+      encodeIcmpFrame({ ...six, ...icmp, type: 128 }),
+      udp(true, 61_440),
+      udp(false, 61_440),
+      frame(0x88cc),
+    ];
+    assert.deepEqual(heard('segments', 61_440, [...others, ...wanted, ...others]), wanted);
+  });
+
+  test('datagrams to one port of both families, and nothing else', () => {
+    const wanted = [udp(true, 539), udp(false, 539)];
+    const others = [
+      udp(true, 540),
+      udp(false, 538),
+      encodeTcpFrame({ ...four, ...tcp, destinationPort: 539 }),
+      encodeTcpFrame({ ...six, ...tcp, destinationPort: 539 }),
+      encodeArpQuestion({ ...who, senderIp: four.sourceIp, targetIp: four.destinationIp }),
+    ];
+    assert.deepEqual(heard('datagrams', 539, [...others, ...wanted]), wanted);
+  });
 });

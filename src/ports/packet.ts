@@ -31,9 +31,10 @@ const SLOTS = 64;
 
 /**
  * What the socket hears: nothing, ARP, or ARP and IPv6 neighbour solicitations and advertisements; a witness's
- * listener hears those and the answers to our echo requests; `segments`: those and TCP to a block of ports.
+ * listener hears those and the answers to our echo requests; `segments`: those, TCP to a block of ports, and what routers
+ * say of undelivered packets; `datagrams`: UDP to one port.
  */
-export type Hearing = 'nothing' | 'arp' | 'neighbours' | 'answers' | 'segments';
+export type Hearing = 'nothing' | 'arp' | 'neighbours' | 'answers' | 'segments' | 'datagrams';
 
 /** A `Link` will do: then it hears nothing and only sends. */
 export type PacketSocketOptions = {
@@ -44,7 +45,7 @@ export type PacketSocketOptions = {
   readonly hears?: Hearing;
   /** `answers`: the identifier of our echo requests, 0-65535; other echoes do not wake us. */
   readonly echoIdentifier?: number;
-  /** `segments`: TCP must be addressed to one of the ports from here on; a multiple of `portCount`. */
+  /** `segments`: TCP must be addressed to one of the ports from here on; a multiple of `portCount`. `datagrams`: the port. */
   readonly firstPort?: number;
   /** A power of two; 64 unless told. */
   readonly portCount?: number;
@@ -128,7 +129,8 @@ const NEIGHBOUR_ADVERTISEMENT = 136;
 const ACCEPT: Instruction = [RETURN, 0, 0, MAX_FRAME];
 const DROP: Instruction = [RETURN, 0, 0, 0];
 
-const FILTERS: Record<Exclude<Hearing, 'answers' | 'segments'>, readonly Instruction[]> = {
+type FixedHearing = Exclude<Hearing, 'answers' | 'segments' | 'datagrams'>;
+const FILTERS: Record<FixedHearing, readonly Instruction[]> = {
   nothing: [DROP],
   arp: [[LOAD_HALF, 0, 0, ETHER_TYPE], [JUMP_EQUAL, 0, 1, ETH_P_ARP], ACCEPT, DROP],
   neighbours: [
@@ -152,6 +154,7 @@ const PROTOCOLS: Record<Hearing, number> = {
   neighbours: ETH_P_ALL,
   answers: ETH_P_ALL,
   segments: ETH_P_ALL,
+  datagrams: ETH_P_ALL,
 };
 
 const JUMP_ANY_BIT = 0x45;
@@ -195,30 +198,43 @@ function answersFilter(identifier: number): readonly Instruction[] {
 }
 
 const TCP = 6;
+const UDP = 17;
+const UNREACHABLE = 3;
+const UNREACHABLE_6 = 1;
+const TOO_BIG_6 = 2;
 /** BPF_ALU | BPF_AND | BPF_K */
 const KEEP_BITS = 0x54;
 
-/** ARP, neighbour discovery, and TCP to the `count` ports from `first` on. Jumps count from the next instruction. */
+/**
+ * ARP, neighbour discovery, TCP to the `count` ports from `first` on, and what routers say of packets that they could not
+ * deliver. Jumps count from the next instruction.
+ */
 function segmentsFilter(first: number, count: number): readonly Instruction[] {
   const block = 0x10000 - count;
   return [
     [LOAD_HALF, 0, 0, ETHER_TYPE],
-    [JUMP_EQUAL, 18, 0, ETH_P_ARP],
-    [JUMP_EQUAL, 9, 0, ETH_P_IPV6],
-    [JUMP_EQUAL, 0, 17, ETH_P_IP],
-    [LOAD_BYTE, 0, 0, IPV4_PROTOCOL],
-    [JUMP_EQUAL, 0, 15, TCP],
+    [JUMP_EQUAL, 24, 0, ETH_P_ARP],
+    [JUMP_EQUAL, 12, 0, ETH_P_IPV6],
+    [JUMP_EQUAL, 0, 23, ETH_P_IP],
     [LOAD_HALF, 0, 0, IPV4_FRAGMENT],
-    [JUMP_ANY_BIT, 13, 0, OFFSET_BITS],
+    [JUMP_ANY_BIT, 21, 0, OFFSET_BITS],
     [LOAD_HEADER_LENGTH, 0, 0, 14],
+    [LOAD_BYTE, 0, 0, IPV4_PROTOCOL],
+    [JUMP_EQUAL, 3, 0, TCP],
+    [JUMP_EQUAL, 0, 17, ICMP],
+    [LOAD_BYTE_AFTER_HEADER, 0, 0, 14],
+    [JUMP_EQUAL, 14, 15, UNREACHABLE],
     [LOAD_HALF_AFTER_HEADER, 0, 0, 14 + 2],
     [KEEP_BITS, 0, 0, block],
-    [JUMP_EQUAL, 8, 9, first],
+    [JUMP_EQUAL, 11, 12, first],
     [LOAD_BYTE, 0, 0, NEXT_HEADER],
-    [JUMP_EQUAL, 3, 0, TCP],
+    [JUMP_EQUAL, 6, 0, TCP],
+    [JUMP_EQUAL, 0, 9, ICMPV6],
     [LOAD_BYTE, 0, 0, ICMPV6_TYPE],
-    [JUMP_EQUAL, 4, 0, NEIGHBOUR_SOLICITATION],
-    [JUMP_EQUAL, 3, 4, NEIGHBOUR_ADVERTISEMENT],
+    [JUMP_EQUAL, 6, 0, NEIGHBOUR_SOLICITATION],
+    [JUMP_EQUAL, 5, 0, NEIGHBOUR_ADVERTISEMENT],
+    [JUMP_EQUAL, 4, 0, UNREACHABLE_6],
+    [JUMP_EQUAL, 3, 4, TOO_BIG_6],
     [LOAD_HALF, 0, 0, ICMPV6_TYPE + 2],
     [KEEP_BITS, 0, 0, block],
     [JUMP_EQUAL, 0, 1, first],
@@ -227,9 +243,32 @@ function segmentsFilter(first: number, count: number): readonly Instruction[] {
   ];
 }
 
+/** IPv4 and IPv6 UDP to one port, as it comes by the wire, before any firewall. */
+function datagramsFilter(port: number): readonly Instruction[] {
+  return [
+    [LOAD_HALF, 0, 0, ETHER_TYPE],
+    [JUMP_EQUAL, 8, 0, ETH_P_IPV6],
+    [JUMP_EQUAL, 0, 12, ETH_P_IP],
+    [LOAD_BYTE, 0, 0, IPV4_PROTOCOL],
+    [JUMP_EQUAL, 0, 10, UDP],
+    [LOAD_HALF, 0, 0, IPV4_FRAGMENT],
+    [JUMP_ANY_BIT, 8, 0, OFFSET_BITS],
+    [LOAD_HEADER_LENGTH, 0, 0, 14],
+    [LOAD_HALF_AFTER_HEADER, 0, 0, 14 + 2],
+    [JUMP_EQUAL, 4, 5, port],
+    [LOAD_BYTE, 0, 0, NEXT_HEADER],
+    [JUMP_EQUAL, 0, 3, UDP],
+    [LOAD_HALF, 0, 0, ICMPV6_TYPE + 2],
+    [JUMP_EQUAL, 0, 1, port],
+    ACCEPT,
+    DROP,
+  ];
+}
+
 function filterOf(hears: Hearing, options: PacketSocketOptions): readonly Instruction[] {
   if (hears === 'answers') return answersFilter(options.echoIdentifier ?? 0);
   const { firstPort = 0, portCount = 64 } = options;
+  if (hears === 'datagrams') return datagramsFilter(firstPort);
   return hears === 'segments' ? segmentsFilter(firstPort, portCount) : FILTERS[hears];
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { fromHex, ip, mac, toHex } from '../base/index.ts';
 import { FRAME_FAULTS } from './ethernet.ts';
-import { decodeEchoFrame, type EchoFrame, encodeEchoFrame } from './icmp.ts';
+import { decodeEchoFrame, decodeTcpComplaint, type EchoFrame, encodeEchoFrame } from './icmp.ts';
 import { internetChecksum } from './ip.ts';
 
 /** Captured: ping -c1 -s8 10.77.0.254, question and answer, and the answer of fd77::fe. */
@@ -124,4 +124,56 @@ test('any echo comes back as it was, and no bytes make the decoder throw', () =>
     }),
     { numRuns: 200 },
   );
+});
+
+/** Captured: what a router of Linux 6.18 says of SYNs that do not fit its way out, and of those that have none. */
+const TOO_BIG =
+  '02 00 00 00 00 11 02 00 00 00 00 01 08 00 ' +
+  '45 c0 02 40 5d 9d 00 00 40 01 c5 ec c6 33 64 01 c6 33 64 0b ' +
+  '03 04 63 9b 00 00 05 84 ' + // fragmentation needed, the next way takes 1412
+  '45 00 05 dc 00 00 40 00 40 06 ce c7 c6 33 64 0b cb 00 71 15 ' + // our packet of 1500 to 203.0.113.21
+  'f0 00 00 50 00 01 04 00 00 00 00 00 50 02 04 00 4b 88 00 00' +
+  ' 00'.repeat(508);
+const UNREACHABLE =
+  '02 00 00 00 00 11 02 00 00 00 00 01 08 00 ' +
+  '45 c0 00 44 5d 9e 00 00 40 01 c7 e7 c6 33 64 01 c6 33 64 0b ' +
+  '03 01 63 a6 00 00 00 00 ' +
+  '45 00 00 28 00 00 40 00 40 06 d4 43 c6 33 64 0b cb 00 71 4d ' +
+  'f0 00 00 50 00 01 04 00 00 00 00 00 50 02 04 00 51 04 00 00';
+const UNREACHABLE6 =
+  '02 00 00 00 00 11 02 00 00 00 00 01 86 dd ' +
+  '60 0f 78 fb 00 44 3a 40 ' +
+  'fd 77 00 00 00 00 00 00 00 00 00 00 00 00 00 01 fd 77 00 00 00 00 00 00 00 00 00 00 00 00 00 11 ' +
+  '01 00 9d 45 00 00 00 00 60 00 00 00 00 14 06 40 ' +
+  'fd 77 00 00 00 00 00 00 00 00 00 00 00 00 00 11 20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 77 ' +
+  'f0 00 00 50 00 01 04 00 00 00 00 00 50 02 04 00 8b d8 00 00';
+
+test('what a router says of a segment is read: who, about which, and how long may it be', () => {
+  const about = { by: '198.51.100.1', sourcePort: 61_440, sequence: 66_560 };
+  assert.deepEqual(decodeTcpComplaint(fromHex(TOO_BIG)), {
+    ok: true,
+    value: { ...about, kind: 'too-big', to: '203.0.113.21', code: 4, mtu: 1412 },
+  });
+  assert.deepEqual(decodeTcpComplaint(fromHex(UNREACHABLE)), {
+    ok: true,
+    value: { ...about, kind: 'unreachable', to: '203.0.113.77', code: 1, mtu: 0 },
+  });
+  assert.deepEqual(decodeTcpComplaint(fromHex(UNREACHABLE6)), {
+    ok: true,
+    value: { ...about, by: 'fd77::1', kind: 'unreachable', to: '2001:db8::77', code: 0, mtu: 0 },
+  });
+});
+
+test('what a router says of something else, or cut short, is refused', () => {
+  const bad = [
+    [ANSWER, 'wrong-protocol'],
+    [UNREACHABLE.replace('03 01 63 a6', '03 01 63 a7'), 'bad-checksum'],
+    // Of a datagram, not of a segment: 6 less the 11 that the sum then has too much.
+    [UNREACHABLE.replace('40 06 d4 43', '40 11 d4 38'), 'wrong-protocol'],
+    // A header of four words is none: 0x0100 less here, as much more in its identification.
+    [UNREACHABLE.replace('45 00 00 28 00 00', '44 00 00 28 01 00'), 'too-short'],
+  ] as const;
+  for (const [hex, error] of bad) {
+    assert.deepEqual(decodeTcpComplaint(fromHex(hex)), { ok: false, error }, hex);
+  }
 });

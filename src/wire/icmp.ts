@@ -1,14 +1,23 @@
 /**
- * ICMP and ICMPv6 messages with their checksum, and the echo by which a director asks a router whether it believes us.
+ * ICMP and ICMPv6 messages with their checksum, the echo by which a director asks a router whether it believes us, and what
+ * routers say of segments that they could not pass on.
  *
  * ```
  *  type(1) code(1) checksum(2) | body: identifier(2) sequence(2) data ...
  * ```
  *
  * The ICMPv6 checksum covers the addresses too, so messages are read and written together with their packet.
- * Source: RFC 792 (echo), RFC 4443 §2.3, §4.1, §4.2.
+ * Source: RFC 792 (echo, unreachable), RFC 1191 §4, RFC 4443 §2.3, §3.1, §3.2, §4.1, §4.2.
  */
-import { concatBytes, err, type IpAddress, ipFamily, ok, type Result } from '../base/index.ts';
+import {
+  concatBytes,
+  err,
+  type IpAddress,
+  ipFamily,
+  ipFromBytes,
+  ok,
+  type Result,
+} from '../base/index.ts';
 import type { FrameFault, FrameHeader } from './ethernet.ts';
 import {
   decodeIpFrame,
@@ -86,6 +95,62 @@ export function encodeEchoFrame(echo: EchoFrame): Uint8Array {
   const type = ECHO_TYPE[ipFamily(echo.sourceIp)][echo.kind];
   const body = concatBytes(be16(echo.identifier), be16(echo.sequence), echo.data);
   return encodeIcmpFrame({ ...echo, type, code: 0, body });
+}
+
+/** A router, or the machine itself, could not deliver a TCP segment of ours. */
+export type TcpComplaint = {
+  readonly kind: 'too-big' | 'unreachable';
+  /** Who says so. */
+  readonly by: IpAddress;
+  /** Of the segment that is complained about. */
+  readonly to: IpAddress;
+  readonly sourcePort: number;
+  readonly sequence: number;
+  /** ICMP: 0 network, 1 host, 3 port, 9, 10, 13 forbidden; ICMPv6: 0 no route, 1 forbidden, 3 address, 4 port. */
+  readonly code: number;
+  /** `too-big`: the longest packet that passes; 0 where an old router does not say. */
+  readonly mtu: number;
+};
+
+const UNREACHABLE = { 4: 3, 6: 1 } as const;
+const FRAGMENTATION_NEEDED = 4;
+const PACKET_TOO_BIG_6 = 2;
+const PROTOCOL_TCP = 6;
+
+/** "Too big" or "unreachable" about a TCP segment, of which at least 8 bytes come back (RFC 792, RFC 1191, RFC 4443 §3). */
+export function decodeTcpComplaint(bytes: Uint8Array): Result<TcpComplaint, FrameFault> {
+  const message = decodeIcmpFrame(bytes);
+  if (!message.ok) return message;
+  const { type, code, body, sourceIp: by } = message.value;
+  const family = ipFamily(by);
+  const isTooBig =
+    family === 4
+      ? type === UNREACHABLE[4] && code === FRAGMENTATION_NEEDED
+      : type === PACKET_TOO_BIG_6;
+  if (!isTooBig && type !== UNREACHABLE[family]) return err('wrong-protocol');
+  const reader = new Reader(body, 'big');
+  const word = reader.u32();
+  const headerBytes = family === 4 ? ((body[4] ?? 0) & 0x0f) * 4 : 40;
+  const header = reader.bytes(headerBytes);
+  const sourcePort = reader.u16();
+  reader.u16();
+  const sequence = reader.u32();
+  if (reader.isShort || headerBytes < 20) return err('too-short');
+  const [protocol, to] =
+    family === 4
+      ? [header[9], ipFromBytes(header.subarray(16, 20))]
+      : [header[6], ipFromBytes(header.subarray(24, 40))];
+  if (protocol !== PROTOCOL_TCP || to === undefined) return err('wrong-protocol');
+  const mtu = isTooBig ? (family === 4 ? word & 0xffff : word) : 0;
+  return ok({
+    kind: isTooBig ? 'too-big' : 'unreachable',
+    by,
+    to,
+    sourcePort,
+    sequence,
+    code,
+    mtu,
+  });
 }
 
 /** An echo request or reply; `wrong-protocol` for any other ICMP message. */

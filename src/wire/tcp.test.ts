@@ -40,6 +40,27 @@ describe('a segment', () => {
     assert.deepEqual(read.value.flags, ['syn', 'ack']);
     assert.equal(read.value.sourceIp, '198.51.100.100');
     assert.equal(read.value.acknowledgement, 1001);
+    assert.equal(read.value.maximumSegment, 1460);
+  });
+
+  test('with options that make no sense is read without them', () => {
+    for (const options of ['02 01 05 b4', '03 00 00 00', '00 04 05 b4', '01 01 02 04']) {
+      const bytes = fromHex(
+        SYN_ACK.replace('02 04 05 b4', options.padEnd(11, ' 00')).replaceAll(' ', ''),
+      );
+      const read = decodeTcpFrame(bytes);
+      assert.ok(read.ok, JSON.stringify(read));
+      assert.equal(read.value.maximumSegment, undefined, options);
+    }
+  });
+
+  test('is as long as is wanted, goes no further than wanted, and its checksum covers all of it', () => {
+    const long = encodeTcpFrame({ ...SYN, padding: 1460, hopLimit: 1 });
+    assert.equal(long.length, 14 + 1500);
+    assert.equal(toHex(long.subarray(14, 24)), '45 00 05 dc 00 00 40 00 01 06');
+    const zeroes = encodeTcpFrame({ ...SYN, padding: 7 });
+    // Zeroes change the length in the sum, and nothing else: 0x6410 of the short one, less 7.
+    assert.equal(toHex(zeroes.subarray(50, 52)), '64 09');
   });
 
   test('comes back as it went, of both families', () => {

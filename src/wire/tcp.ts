@@ -1,6 +1,7 @@
 /**
- * TCP segments without data, whole frames: the SYN by which a real server is asked whether it takes a packet for the VIP,
- * and its answer. Also inside an IPv4 tunnel, as IPVS sends it to a real server of the method `tunnel`.
+ * TCP segments without data (or with zeroes, where it is the length that is asked about), whole frames: the SYN by which a
+ * real server is asked whether it takes a packet for the VIP, and its answer. Also inside an IPv4 tunnel, as IPVS sends it
+ * to a real server of the method `tunnel`.
  *
  * ```
  *  ports(4) sequence(4) acknowledgement(4) offset(4 bits) flags(12 bits) window(2) checksum(2) urgent(2)
@@ -44,9 +45,15 @@ export type TcpFrame = FrameHeader & {
   readonly sequence: number;
   readonly acknowledgement: number;
   readonly flags: readonly (keyof typeof FLAGS)[];
+  /** 0-255, 64 unless told: with 1 no machine passes it on. Not read back. */
+  readonly hopLimit?: number;
+  /** The longest segment that the sender takes (option 2 of a SYN), 0-65535. Read where it is there, never written. */
+  readonly maximumSegment?: number;
+  /** So many zeroes behind the header, to make the packet as long as one with data (0 unless told). Not read back. */
+  readonly padding?: number;
 };
 
-/** A whole frame with a segment that carries no data. */
+/** A whole frame with a segment that carries no data but its padding. */
 export function encodeTcpFrame(frame: TcpFrame): Uint8Array {
   const segment = (checksum: number): Uint8Array =>
     concatBytes(
@@ -58,10 +65,11 @@ export function encodeTcpFrame(frame: TcpFrame): Uint8Array {
       be16(WINDOW),
       be16(checksum),
       be16(0),
+      new Uint8Array(frame.padding ?? 0),
     );
   const packet = { ...frame, protocol: PROTOCOL_TCP, payload: segment(0) };
   const payload = segment(checksumOf(packet));
-  return encodeIpFrame({ ...packet, hopLimit: HOP_LIMIT, payload });
+  return encodeIpFrame({ ...packet, hopLimit: frame.hopLimit ?? HOP_LIMIT, payload });
 }
 
 /** The same segment in an IPv4 packet from `from` to `to`; the inner addresses must be IPv4, too. */
@@ -77,7 +85,7 @@ export function encodeTunnelledTcp(
     destinationIp: tunnel.to,
     protocol: PROTOCOL_IPIP,
     hopLimit: HOP_LIMIT,
-    payload: inner.subarray(ETHERNET_HEADER, ETHERNET_HEADER + 40), // without the frame's padding
+    payload: inner.subarray(ETHERNET_HEADER, ETHERNET_HEADER + 40 + (frame.padding ?? 0)), // no more of the frame
   });
 }
 
@@ -103,7 +111,22 @@ export function decodeTcpFrame(bytes: Uint8Array): Result<TcpFrame, FrameFault> 
   const flags = (['syn', 'rst', 'ack'] as const).filter((flag) => (bits & FLAGS[flag]) !== 0);
   const addresses = { destination, source, sourceIp, destinationIp };
   const rest = { sourcePort, destinationPort, sequence, acknowledgement, flags };
-  return ok({ ...addresses, ...rest });
+  const maximumSegment = maximumSegmentOf(payload.subarray(20, (bits >> 12) * 4));
+  return ok({ ...addresses, ...rest, ...(maximumSegment !== undefined && { maximumSegment }) });
+}
+
+/** RFC 9293 §3.2: options are kind and length, but for the end and the filler, which have none. */
+function maximumSegmentOf(options: Uint8Array): number | undefined {
+  const reader = new Reader(options, 'big');
+  while (reader.remaining > 0) {
+    const kind = reader.u8();
+    if (kind === 0) return undefined;
+    if (kind === 1) continue;
+    const value = reader.bytes(reader.u8() - 2);
+    if (reader.isShort) return undefined;
+    if (kind === 2 && value.length === 2) return new Reader(value, 'big').u16();
+  }
+  return undefined;
 }
 
 function checksumOf(packet: Omit<IpPacket, 'hopLimit'>): number {
