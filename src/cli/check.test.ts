@@ -85,6 +85,7 @@ test('check --json gives every field', () => {
   const { stdout, exitCode } = check(`keepalve = 2\n${GOOD}`, '--json');
   assert.equal(exitCode, 1);
   assert.deepEqual(JSON.parse(stdout), {
+    v: 1,
     file: 'lvs.cf',
     isStrict: false,
     errors: 1,
@@ -119,7 +120,7 @@ test('a file that cannot be read, and a call that is wrong, are told on standard
     stderr: 'missing.cf: cannot be read: no such file or directory\n',
     exitCode: 1,
   });
-  assert.match(runCheck([], world).stderr, /^piranha check: which file\?/);
+  assert.match(runCheck([], world).stderr, /^\/etc\/sysconfig\/ha\/lvs\.cf: cannot be read/);
   assert.match(runCheck(['a', 'b'], world).stderr, /unexpected argument b/);
   assert.match(runCheck(['--stict', 'a'], world).stderr, /unknown option --stict/);
   assert.match(runFmt(['missing.cf'], world).stderr, /^missing\.cf: cannot be read/);

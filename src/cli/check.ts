@@ -1,6 +1,6 @@
 /**
- * `piranha check FILE`: is this lvs.cf right? Every problem with its line quoted and a caret under it, warnings
- * included; `--strict` asks instead whether Piranha 0.8.6 would take the file, `--json` is for programs.
+ * `piranha check [FILE]`: is this lvs.cf right, or the installed one? Every problem with its line quoted and a caret under
+ * it, warnings included; `--strict` asks instead whether Piranha 0.8.6 would take the file, `--json` is for programs.
  *
  * Exit code 0: it can be run (warnings or not). 1: it cannot, or cannot be read.
  */
@@ -13,6 +13,7 @@ import {
 } from '../config/index.ts';
 import { commandOf, decodeText, type Outcome, type World } from './files-on-disk.ts';
 import { readOptions } from './options.ts';
+import { DEFAULT_CONFIG_FILE } from './options-of-programs.ts';
 import { CHECK } from './options-of-verbs.ts';
 import { USAGE } from './verb.ts';
 
@@ -20,8 +21,7 @@ export function runCheck(argv: readonly string[], world: World): Outcome {
   const parsed = readOptions(argv, CHECK);
   if (!parsed.ok) return misuse(parsed.error);
   const { flags, rest } = parsed.value;
-  const [file, ...more] = rest;
-  if (file === undefined) return misuse('which file?');
+  const [file = DEFAULT_CONFIG_FILE, ...more] = rest;
   if (more.length > 0) return misuse(`one file at a time; unexpected argument ${more[0]}`);
   const bytes = world.read(file);
   if (!bytes.ok) {
