@@ -128,8 +128,7 @@ export const VERBS: readonly Verb[] = [
     options: DOCTOR,
     about:
       'Looks at this machine, and asks the segment and the real servers with packets of its own: the ARP problem of ' +
-      'direct routing is found from here. Changes nothing unless --fix is given and answered with yes. The frames behind ' +
-      'the findings are kept for tshark.',
+      'direct routing is found from here. Changes nothing; --fix prints what to type.',
     exits: '0 nothing found, 1 warnings, 2 something is broken, 3 it could not look',
     load: async () => (await import('./doctor.ts')).doctorCommand,
   },
@@ -243,10 +242,11 @@ export const VERBS: readonly Verb[] = [
     name: 'check',
     group: 'Files',
     summary: 'judge an lvs.cf',
-    usage: 'FILE [OPTION...]',
+    usage: '[FILE] [OPTION...]',
     options: CHECK,
     argument: FILE,
-    about: 'Every problem at once, each with line, column and a remedy.',
+    about:
+      'Every problem at once, each with line, column and a remedy. Without FILE: /etc/sysconfig/ha/lvs.cf.',
     exits: '0 it can be run (warnings or not), 1 it cannot, or cannot be read',
     load: async () => (await import('./check.ts')).checkCommand,
   },
