@@ -128,7 +128,8 @@ export const VERBS: readonly Verb[] = [
     options: DOCTOR,
     about:
       'Looks at this machine, and asks the segment and the real servers with packets of its own: the ARP problem of ' +
-      'direct routing is found from here. Changes nothing; --fix prints what to type.',
+      'direct routing is found from here. Changes nothing unless --fix is given and answered with yes. The frames behind ' +
+      'the findings are kept for tshark.',
     exits: '0 nothing found, 1 warnings, 2 something is broken, 3 it could not look',
     load: async () => (await import('./doctor.ts')).doctorCommand,
   },
