@@ -195,6 +195,19 @@ export const UNDRAIN = {
   help: HELP,
 } as const satisfies OptionTable;
 
+export const UPGRADE = {
+  dryRun: { long: ['--dry-run'], help: 'only say what would be done, or why it would be refused' },
+  again: { long: ['--again'], help: 'restart although the installed version runs already' },
+  wait: {
+    long: ['--wait'],
+    value: 'TIME',
+    help: 'how long the new one may take to be healthy (2m)',
+  },
+  json: JSON_OUT,
+  runDirectory: RUN_DIRECTORY,
+  help: HELP,
+} as const satisfies OptionTable;
+
 export const RELOAD = {
   dryRun: { long: ['--dry-run'], help: 'only say what would change' },
   json: JSON_OUT,

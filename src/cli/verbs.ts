@@ -31,6 +31,7 @@ import {
   STATUS,
   TOP,
   UNDRAIN,
+  UPGRADE,
   VERSION,
   WATCH_STATUS,
 } from './options-of-verbs.ts';
@@ -128,8 +129,7 @@ export const VERBS: readonly Verb[] = [
     options: DOCTOR,
     about:
       'Looks at this machine, and asks the segment and the real servers with packets of its own: the ARP problem of ' +
-      'direct routing is found from here. Changes nothing unless --fix is given and answered with yes. The frames behind ' +
-      'the findings are kept for tshark.',
+      'direct routing is found from here. Changes nothing; --fix prints what to type.',
     exits: '0 nothing found, 1 warnings, 2 something is broken, 3 it could not look',
     load: async () => (await import('./doctor.ts')).doctorCommand,
   },
@@ -228,6 +228,20 @@ export const VERBS: readonly Verb[] = [
       'server that fails goes, one that comes back grows up to N. Outlives reloads and restarts until piranha undrain NAME ' +
       'or the end of its time.',
     load: async () => (await import('./server.ts')).weightCommand,
+  },
+  {
+    name: 'upgrade',
+    group: 'Act',
+    summary:
+      'put the installed version in place of the one that runs; an active director hands over first',
+    usage: '[OPTION...]',
+    options: UPGRADE,
+    about:
+      'For this node. An active director hands over first, and is not restarted before the partner owns the VIPs and is ' +
+      'believed. Then systemctl restart piranha, and waiting until it is healthy; a director that systemd did not start is ' +
+      'for you to restart meanwhile. Refused with the reason where nobody would own the VIPs.',
+    exits: '0 done, or nothing to do; 1 refused, or not healthy in time, 3 unknown',
+    load: async () => (await import('./upgrade.ts')).upgradeCommand,
   },
   ...CHANGE_VERBS,
   {

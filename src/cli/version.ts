@@ -6,8 +6,9 @@ import { say, sayJson, withOptions } from './verb.ts';
 
 const MANIFEST = join(import.meta.dirname, '..', '..', 'package.json');
 
-export function versionNumber(): string {
-  const found: unknown = JSON.parse(readFileSync(MANIFEST, 'utf8'));
+/** Of this program, or of the one with this package.json; throws where there is none. */
+export function versionNumber(manifest = MANIFEST): string {
+  const found: unknown = JSON.parse(readFileSync(manifest, 'utf8'));
   return typeof found === 'object' && found !== null && 'version' in found
     ? String(found.version)
     : 'unknown';
