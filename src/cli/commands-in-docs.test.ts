@@ -58,3 +58,14 @@ test('a verb that cannot go without an argument has one wherever it begins a lin
   );
   assert.deepEqual(wrong, []);
 });
+
+test('links of docs/ lead into docs/: the package brings nothing else along', () => {
+  const leaving = pages
+    .filter(({ path }) => path.startsWith('docs/'))
+    .flatMap(({ path, text }) =>
+      Array.from(text.matchAll(/\]\((?!https?:|mailto:|#)([^)#]+)/g), ([, target = '']) => target)
+        .filter((target) => !join(path, '..', target).startsWith('docs/'))
+        .map((target) => `${path}: ${target}`),
+    );
+  assert.deepEqual(leaving, []);
+});
