@@ -93,6 +93,7 @@ test('C3 one VIP on two devices, or with two netmasks', () => {
 
 test('C3 keys without effect', () => {
   judge([
+    [inGlobal('courier_port = 4000'), 'warning 3 unused-directive'],
     [inGlobal('heartbeat = 1'), 'warning 3 unused-directive'],
     [inGlobal('debug_level = NONE'), 'warning 3 unused-directive'],
     [inGlobal('sync = 1'), 'warning 3 unused-directive'],

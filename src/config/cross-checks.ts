@@ -17,6 +17,7 @@ export function crossCheck(drafts: Drafts, problems: ProblemList): void {
   checkDirectors(drafts.global, problems);
   checkNat(drafts.global, problems);
   checkVerification(drafts.global, problems);
+  checkChannel(drafts.global, problems);
   checkServicesInUse(drafts, problems);
   checkServices(drafts, problems);
 }
@@ -163,6 +164,16 @@ function checkVerification(global: GlobalDraft, problems: ProblemList): void {
       'verify = hosts',
     );
   }
+}
+
+function checkChannel(global: GlobalDraft, problems: ProblemList): void {
+  const { places } = global;
+  if (!places.has('courier_port') || places.has('heartbeat_key_file')) return;
+  problems.warning(
+    'unused-directive',
+    placeOf(global, 'courier_port'),
+    '`courier_port` has no effect without `heartbeat_key_file`: there is no channel between the directors',
+  );
 }
 
 function checkServicesInUse({ global, services }: Drafts, problems: ProblemList): void {

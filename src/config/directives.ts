@@ -109,6 +109,7 @@ export type GlobalDraft = {
   verifyHosts?: HostList;
   witnessHosts?: HostList;
   heartbeatKeyFile?: string;
+  courierPort?: number;
   leaseMs?: number;
 };
 
@@ -245,6 +246,7 @@ export const GLOBAL_DIRECTIVES = table<GlobalDraft>([
   row('verify_hosts', HOST_LIST, (d, v) => { d.verifyHosts = v; }),
   row('witness_hosts', HOST_LIST, (d, v) => { d.witnessHosts = v; }),
   row('heartbeat_key_file', ours(PATH), (d, v) => { d.heartbeatKeyFile = v; }),
+  row('courier_port', ours(port(1)), (d, v) => { d.courierPort = v; }, { default: '3637' }),
   row('lease_ms', milliseconds(20, DAY * 1000), (d, v) => { d.leaseMs = v; }),
 ]);
 

@@ -292,7 +292,6 @@ const LOST: readonly (readonly [key: string, sentence: string])[] = [
     'heartbeat_key_file',
     'adverts are not authenticated; those of VRRP 2 carry a password in the clear',
   ],
-  ['courier_port', 'there is no channel between the two: files are copied by other means'],
   ['courier_port', 'the directors have no channel: bring the file to both machines'],
   ['lease_ms', 'there is no lease: a frozen director keeps its VIPs until it runs again'],
   ['verify', 'nobody is asked whether the segment believes an announcement'],

@@ -70,6 +70,7 @@ test('C1 every directive parses with the listed default', () => {
     verify: 'gateway',
     verifyHosts: [],
     witnessHosts: [],
+    courierPort: 3637,
     origins: { primary: origin(1, 1) },
     failoverServices: [],
     virtualServices: [
@@ -158,6 +159,7 @@ test('C1 every global directive reaches its setting', () => {
     ],
     ['witness_hosts = 10.0.0.254', (s) => s.witnessHosts, ['10.0.0.254']],
     ['heartbeat_key_file = /etc/piranha/key', (s) => s.heartbeatKeyFile, '/etc/piranha/key'],
+    ['courier_port = 4000', (s) => s.courierPort, 4000],
     ['lease_ms = 180', (s) => s.leaseMs, 180],
     ['primary = fd77::1\nbackup = fd77::2', (s) => s.backup, 'fd77::2'],
     ['primary_private = 10.7.0.1\nbackup_private = 10.7.0.2', (s) => s.backupPrivate, '10.7.0.2'],

@@ -76,6 +76,7 @@ export function buildSettings(
     verifyHosts: global.verifyHosts ?? [],
     witnessHosts: global.witnessHosts ?? [],
     ...defined('heartbeatKeyFile', global.heartbeatKeyFile),
+    courierPort: global.courierPort ?? 3637,
     ...defined('leaseMs', global.leaseMs),
     origins: originsOf(global, file),
     virtualServices: ofKind('virtual'),

@@ -61,6 +61,7 @@ const GLOBALS: readonly Row<Settings>[] = [
   ['verify_hosts', (s) => s.verifyHosts],
   ['witness_hosts', (s) => s.witnessHosts],
   ['heartbeat_key_file', (s) => s.heartbeatKeyFile],
+  ['courier_port', (s) => s.courierPort],
 ];
 
 const SERVICE: readonly Row<VirtualService>[] = [

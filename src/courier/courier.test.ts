@@ -21,7 +21,10 @@ const KEY = fromHex('00112233445566778899aabbccddeeff');
 const OTHER = fromHex('ffeeddccbbaa99887766554433221100');
 const OWN = { primary: '127.0.0.11', backup: '127.0.0.12' };
 /** Short ones, so that a test can wait for them. */
-const TIGHT = { ...LIMITS, connections: 4, handshakeMs: 300, dialMs: 300, idleMs: 400, lookMs: 50 };
+const TIGHT = {
+  ...LIMITS,
+  ...{ connections: 4, handshakeMs: 300, dialMs: 300, idleMs: 400, lingerMs: 200, lookMs: 20 },
+};
 
 /** A node: its courier and, in place of a director, a server that answers each line with its name. */
 class Side {
@@ -39,7 +42,8 @@ class Side {
       socket.on('error', () => {});
       socket.setEncoding('utf8').on('data', (text: string) => {
         this.heard.push(text);
-        socket.write(`${node} heard ${text.length}`);
+        const answer = () => socket.write(`${node} heard ${text.length}`);
+        setTimeout(answer, text.startsWith('slow') ? 150 : 0);
       });
     });
   }
@@ -144,6 +148,21 @@ describe('two couriers with one key', () => {
     await backup.start(port, [KEY]);
     assert.equal(await primary.say('ping'), 'backup heard 4');
     assert.equal(readState(primary.files.state)?.trouble, undefined);
+  });
+
+  test('told to go, it carries to its end what is under way, and nothing new', async () => {
+    const order: string[] = [];
+    const said = primary.say('slow').then((answer) => order.push(answer ?? 'cut off'));
+    await until(() => backup.heard.length === 1);
+    rmSync(primary.files.partnerSocket);
+    rmSync(backup.files.partnerSocket);
+    await Promise.all([
+      said,
+      primary.ended?.then(() => order.push('ended')),
+      backup.ended?.then(() => order.push('ended')),
+    ]);
+    assert.deepEqual(order, ['backup heard 4', 'ended', 'ended']);
+    assert.equal(await answerOf(fromBackup(port)), undefined);
   });
 
   test('a silent connection ends after its idle time', async () => {

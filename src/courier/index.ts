@@ -1,5 +1,5 @@
 /** The pair's channel: a small unprivileged process that carries bytes between the two directors, and what starts it. */
-export { COURIER_PORT, LIMITS } from './limits.ts';
+export { LIMITS } from './limits.ts';
 export { type CourierFiles, type CourierPlan, courierFiles, courierUser } from './plan.ts';
 export { runCourier } from './run.ts';
 export { type CourierSecrets, courierSecrets } from './secrets.ts';

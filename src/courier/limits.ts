@@ -4,9 +4,6 @@
  */
 import type { Milliseconds } from '../base/index.ts';
 
-/** TCP, on the heartbeat addresses: the console's port of old and one. */
-export const COURIER_PORT = 3637;
-
 export type Limits = {
   /** At a time, each way; an event stream takes one as long as it lasts. */
   readonly connections: number;
@@ -22,6 +19,8 @@ export type Limits = {
   readonly bytes: number;
   /** A second, of one connection, each way. */
   readonly rate: number;
+  /** For what is under way when it is told to go: the answer to the change that moves it. */
+  readonly lingerMs: Milliseconds;
   /** Between looks whether its socket is still there. */
   readonly lookMs: Milliseconds;
 };
@@ -34,5 +33,6 @@ export const LIMITS: Limits = {
   idleMs: 30_000,
   bytes: 64 * 1024 * 1024,
   rate: 8 * 1024 * 1024,
+  lingerMs: 3000,
   lookMs: 1000,
 };

@@ -8,10 +8,11 @@
  * A process of its own, because it is the only part of a director that reads what strangers send over TCP, and OpenSSL
  * is the largest code in the program. It opens everything as root, then becomes a user that owns nothing. It ends
  * with the director (the spawner sees to that), and when its socket has been taken away, which is how the director
- * tells it that its plan is old.
+ * tells it that its plan is old; what is under way then is carried to its end.
  */
 import { chmodSync, chownSync, lstatSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorMessage } from 'node:util';
 import { handshakeText, secureClient, serverOptions } from './channel.ts';
 import { join } from './joined.ts';
@@ -34,7 +35,7 @@ export async function runCourier(
   } catch (error) {
     return { isWrong: true, why: error instanceof Error ? error.message : String(error) };
   } finally {
-    courier.close();
+    await courier.close();
   }
 }
 
@@ -104,9 +105,12 @@ class Courier {
     });
   }
 
-  close(): void {
+  /** Settles when what is under way has come to its end, or had its time for it. */
+  async close(): Promise<void> {
     clearInterval(this.#look);
-    for (const server of this.#servers) server.close();
+    const ended = this.#servers.map((server) => new Promise((done) => server.close(done)));
+    const limit = sleep(this.#limits.lingerMs, undefined, { ref: false });
+    await Promise.race([Promise.all(ended), limit]);
     this.#state.close();
   }
 

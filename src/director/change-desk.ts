@@ -20,7 +20,7 @@ import {
   type Undone,
   waitingText,
 } from './changes.ts';
-import { PairChanges } from './pair-changes.ts';
+import { PairChanges, type PairParts } from './pair-changes.ts';
 import { type Partner, PartnerOverCourier } from './partner-client.ts';
 import type { PulsePlan } from './plan.ts';
 import type { RunningConfiguration } from './running-configuration.ts';
@@ -65,6 +65,8 @@ export type ChangeDeskParts = {
   readonly settled: () => Promise<string | undefined>;
   /** Why there is no channel to the partner. */
   readonly lack: (plan: PulsePlan) => string | undefined;
+  /** Keeps the channel as it is until the work is done, whatever the file says of it by then. */
+  readonly holdingChannel: PairParts['holdingChannel'];
   /** What an operator's word says beside the file. */
   readonly overrides: () => readonly string[];
   readonly tell: (lines: readonly string[]) => void;
@@ -96,7 +98,13 @@ export class ChangeDesk {
         wallMs: () => Date.now(),
         isKeptByPartner: (digest) => pair.isKeptThere(digest),
       });
-      const pair = new PairChanges({ changes, partner, role, tell });
+      const pair = new PairChanges({
+        changes,
+        partner,
+        role,
+        holdingChannel: parts.holdingChannel,
+        tell,
+      });
       this.#changes = ok(changes);
       this.#pair = pair;
     } catch (error) {

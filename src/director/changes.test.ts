@@ -103,6 +103,7 @@ class Side {
       role: () => (isActive ? 'active' : 'standby'),
       settled: async () => undefined,
       lack: () => undefined,
+      holdingChannel: (work) => work(),
       overrides: () => [],
       tell: (lines) => this.log.push(...lines),
       partner: this.partner,

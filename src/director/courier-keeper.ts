@@ -8,13 +8,7 @@
 import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromUtf8, type Milliseconds } from '../base/index.ts';
-import {
-  COURIER_PORT,
-  type CourierPlan,
-  courierFiles,
-  courierSecrets,
-  courierUser,
-} from '../courier/index.ts';
+import { type CourierPlan, courierFiles, courierSecrets, courierUser } from '../courier/index.ts';
 import type { Node } from '../model/index.ts';
 import type { Spawner, SpawnOutcome } from '../ports/index.ts';
 import type { PulsePlan } from './plan.ts';
@@ -43,6 +37,9 @@ export type CourierKeeperParts = {
 
 export class CourierKeeper {
   readonly #parts: CourierKeeperParts;
+  /** By the newest configuration. */
+  #next: string | undefined;
+  #holds = 0;
   #wanted: string | undefined;
   #isRunning = false;
   #isClosed = false;
@@ -56,9 +53,24 @@ export class CourierKeeper {
   /** The configuration that is in force from now on. */
   use(plan: PulsePlan): void {
     const next = courierPlan(plan, this.#parts.node, this.#parts.directory);
-    const wanted = next === undefined ? undefined : JSON.stringify(next);
-    if (wanted === this.#wanted) return;
-    this.#wanted = wanted;
+    this.#next = next === undefined ? undefined : JSON.stringify(next);
+    this.#follow();
+  }
+
+  /** The courier that runs is kept until `work` is done: what it tells the partner may be the change that moves it. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    this.#holds++;
+    try {
+      return await work();
+    } finally {
+      this.#holds--;
+      this.#follow();
+    }
+  }
+
+  #follow(): void {
+    if (this.#holds > 0 || this.#isClosed || this.#next === this.#wanted) return;
+    this.#wanted = this.#next;
     this.#pauseMs = SHORTEST_PAUSE_MS;
     this.#takeSocket(); // who runs with the old plan ends, and the next one has this one
     void this.#start();
@@ -112,7 +124,7 @@ export function channelLack({ failover }: PulsePlan): string | undefined {
 
 /** Undefined: no courier. The path that is the pair's alone is tried first. */
 function courierPlan(
-  { failover }: PulsePlan,
+  { failover, courierPort }: PulsePlan,
   node: Node,
   directory: RunDirectory,
 ): CourierPlan | undefined {
@@ -121,7 +133,7 @@ function courierPlan(
   const user = courierUser();
   return {
     v: 1,
-    port: COURIER_PORT,
+    port: courierPort,
     paths: failover.paths.toReversed().map(({ own, partner }) => ({ own, partner })),
     secrets,
     ...(user !== undefined && { user }),

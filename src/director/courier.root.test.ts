@@ -37,6 +37,25 @@ describe('the courier', () => {
     await until(() => !existsSync(`/proc/${pid}`), 'the courier to end with its director');
   });
 
+  test('moves to another port with the change that says so, on both nodes', async () => {
+    await pair.run();
+    const moved = pair.text(3, 'courier_port = 4000');
+    const applied = pair.apply('primary', moved, '--both');
+    assert.equal(applied.status, 0, applied.stderr);
+    assert.match(applied.stdout, /^courier_port 3637 -> 4000\n[\s\S]*kept on both nodes/);
+    for (const node of ['primary', 'backup'] as const) {
+      await pair.channel(node);
+      const listening = pair.segment.hosts.get(node)?.shell('ss -Hltn') ?? '';
+      assert.match(listening, /198\.51\.100\.1[12]:4000 /);
+      assert.doesNotMatch(listening, /:3637 /);
+    }
+    const back = pair.apply('backup', pair.text(2), '--both', '--confirm', '60s');
+    assert.equal(back.status, 0, back.stderr);
+    await pair.channel('backup');
+    assert.equal(pair.piranha('backup', 'confirm').status, 0);
+    assert.ok(pair.bothWeigh('2'));
+  });
+
   test('is started again when it ends, and not at all without a key', async () => {
     const { first } = await pair.run();
     const pid = courierOf(first);

@@ -267,6 +267,7 @@ export class Director {
       role: () => this.#board.snapshot?.role,
       settled: () => this.#board.settled(),
       lack: channelLack,
+      holdingChannel: (work) => this.#living?.courier.during(work) ?? work(),
       overrides: () => overrideSentences(this.#living?.services.state, new BootClock().now()),
       tell: (lines) => this.#book.tell(lines, 'config'),
     });

@@ -156,6 +156,7 @@ export class ImaginedDirector {
         role: () => this.#board.snapshot?.role,
         settled: () => this.#board.settled(),
         lack: channelLack,
+        holdingChannel: (work) => work(),
         overrides: () => overrideSentences(this.#services.state, new BootClock().now()),
         tell,
       }),

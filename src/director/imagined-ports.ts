@@ -61,6 +61,7 @@ export function plan(changes: Partial<PulsePlan['failover']> = {}, vips = [vip(V
     },
     vips,
     heartbeatPort: 539,
+    courierPort: 3637,
   };
 }
 

@@ -8,6 +8,7 @@
  * What remains is the oldest problem of two: a confirmation whose answer is lost. Before a half goes back it asks the
  * partner once whether that one kept its own; if it cannot be asked, it goes back and `diff --partner` shows it.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { err, type Milliseconds, ok, type Result } from '../base/index.ts';
 import type { Role } from '../model/index.ts';
 import { digestText } from '../wire/index.ts';
@@ -17,11 +18,16 @@ import type { Partner, PartnerAnswer, PartnerQuestion } from './partner-client.t
 
 /** Of a change on both that is to be kept at once: enough for both halves and their confirmation. */
 const HALF_MS: Milliseconds = 30_000;
+/** For the channel to be there again after the change; a courier is started anew within a few seconds. */
+const PATIENCE_MS: Milliseconds = 10_000;
+const AGAIN_MS: Milliseconds = 250;
 
 export type PairParts = {
   readonly changes: Changes;
   readonly partner: Partner;
   readonly role: () => Role | undefined;
+  /** Keeps the channel as it is until the work is done: one half must not cut off the other. */
+  readonly holdingChannel: <T>(work: () => Promise<T>) => Promise<T>;
   readonly tell: (lines: readonly string[]) => void;
 };
 
@@ -58,9 +64,9 @@ export class PairChanges {
         });
       }
       const half = { text, confirmMs: request.confirmMs ?? HALF_MS, digest: there.value.digest };
-      const applied = await this.#halves(request, half);
+      const applied = await this.#parts.holdingChannel(() => this.#halves(request, half));
       if (!applied.ok || request.confirmMs !== undefined) return applied;
-      const kept = await this.#confirm(request.author);
+      const kept = await this.#confirmPatiently(request.author);
       if (!kept.ok) return kept;
       const { pending: _, steps, ...rest } = applied.value;
       return ok({ ...rest, steps: [...steps, 'kept on both nodes'] });
@@ -132,6 +138,15 @@ export class PairChanges {
     }
     steps.push(`version ${String(answer.value.fields.get('serial'))} is in force on the partner`);
     return ok({ isThere: true });
+  }
+
+  /** A change may move the channel itself: to another port, address or key. Both couriers need a moment for that. */
+  async #confirmPatiently(by: string): Outcome<Version> {
+    for (const limit = performance.now() + PATIENCE_MS; ; await sleep(AGAIN_MS)) {
+      const kept = await this.#confirm(by);
+      const isLate = performance.now() > limit;
+      if (kept.ok || kept.error.reason !== 'no-partner' || isLate) return kept;
+    }
   }
 
   async #confirm(by: string): Outcome<Version> {

@@ -32,6 +32,7 @@ export type PulsePlan = {
   readonly failover: FailoverSettings;
   readonly vips: readonly Vip[];
   readonly heartbeatPort: number;
+  readonly courierPort: number;
   /** Whom to ask on the segments of the VIPs; absent: nobody. */
   readonly witness?: WitnessPlan;
 };
@@ -136,6 +137,7 @@ export function pulsePlan(settings: Settings, node: Node, life?: Life): PulsePla
     },
     vips,
     heartbeatPort: settings.heartbeatPort,
+    courierPort: settings.courierPort,
     ...(witness !== undefined && { witness }),
   };
 }

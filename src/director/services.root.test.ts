@@ -32,11 +32,10 @@ function piranha(...words: readonly string[]) {
 /** `1/1 active healthy` of each server, as `piranha services --json` has it. */
 function states(): readonly string[] {
   const { stdout } = piranha('services', '--json');
-  if (stdout === '') return [];
   const document: {
-    services: { servers: { weight?: number; state: string; reason: string }[] }[];
+    services?: { servers: { weight?: number; state: string; reason: string }[] }[];
   } = JSON.parse(stdout);
-  return (document.services[0]?.servers ?? []).map(
+  return (document.services?.[0]?.servers ?? []).map(
     ({ weight, state, reason }) => `${weight ?? '-'} ${state} ${reason}`,
   );
 }

@@ -124,6 +124,8 @@ export type Settings = {
   readonly witnessHosts?: readonly IpAddress[];
   /** Absolute path. Absent: heartbeats are not authenticated. */
   readonly heartbeatKeyFile?: string;
+  /** TCP, on the heartbeat addresses: the channel between the directors, which needs the key. */
+  readonly courierPort: number;
   /** Absent: computed from keepalive and deadtime. */
   readonly leaseMs?: Milliseconds;
   /** Where each global directive was set, by its name in the file; one that is not here has its default. */
