@@ -2,7 +2,7 @@
  * `nanny`: the monitor of one real server, with the options of piranha 0.8.6 (nanny(8)), in the foreground.
  *
  * Its words are turned into the lvs.cf that says the same, so that every default and every complaint is the parser's.
- * The options of fos monitors are known and refused: there is no fos. Called wrongly it exits with 1, as nanny did.
+ * The options of fos monitors are known and refused: fos watches its services itself. Called wrongly it exits with 1, as nanny did.
  */
 import { ipFamily, parseIpAddress } from '../base/index.ts';
 import { parseSettings } from '../config/index.ts';
@@ -23,7 +23,7 @@ export async function nannyCommand(argv: readonly string[]): Promise<number> {
   const { flags, values, rest } = parsed.value;
   if (flags.has('version')) return say(versionText('nanny'));
   if (rest.length > 0) return complain(`unexpected argument ${rest[0]}`);
-  if (flags.has('fos')) return complain('there is no fos to monitor for');
+  if (flags.has('fos')) return complain('--fos: fos watches its services itself');
   const server = parseIpAddress(values.get('server') ?? '');
   if (!server.ok) return complain('-h takes the address of the real server');
   if (!values.has('virtual') && !values.has('mark')) return complain('-V or -f names the service');

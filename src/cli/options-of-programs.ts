@@ -1,5 +1,5 @@
 /**
- * The options of the programs of old, as data: `pulse`, `lvsd`, `nanny` and `send_arp` of piranha 0.8.6 (their man
+ * The options of the programs of old, as data: `pulse`, `lvsd`, `fos`, `nanny` and `send_arp` of piranha 0.8.6 (their man
  * pages of section 8), and the few that are ours. What they do is told where they are read.
  */
 import type { OptionSpec, OptionTable } from './options.ts';
@@ -41,7 +41,7 @@ export const PULSE = {
   verbose: { short: '-v', long: ['--verbose'], help: 'log strangers and routine words, too' },
   forceActive: { long: ['--forceactive'], help: 'take the VIPs at once' },
   lvsd: { long: ['--lvsd', '--lvs'], value: 'PATH', help: 'accepted, not used: lvsd is built in' },
-  fos: { long: ['--fos'], value: 'PATH', help: 'accepted, not used: there is no fos' },
+  fos: { long: ['--fos'], value: 'PATH', help: 'accepted, not used: fos is built in' },
   runDirectory: {
     long: ['--run-dir'],
     value: 'DIR',
@@ -68,6 +68,22 @@ export const LVSD = {
     value: 'DIR',
     help: 'where overrides are kept (/run/piranha-lvsd)',
   },
+  version: VERSION,
+  help: HELP,
+} as const satisfies OptionTable;
+
+export const FOS = {
+  configFile: CONFIG_FILE,
+  active: {
+    short: '-F',
+    long: ['--active'],
+    help: 'start the services here and watch them',
+  },
+  monitor: { short: '-f', long: ['--monitor'], help: 'watch them at their VIPs' },
+  noDaemon: NO_DAEMON,
+  noFork: { long: ['--nofork'], help: 'the same' },
+  test: { short: '-t', long: ['--test-start', '--norun'], help: 'judge the file, run nothing' },
+  verbose: { short: '-v', long: ['--verbose'], help: 'accepted: it says everything' },
   version: VERSION,
   help: HELP,
 } as const satisfies OptionTable;
@@ -120,7 +136,7 @@ export const NANNY = {
     help: 'weight by load: rup, ruptime or uptime',
   },
   lvs: { long: ['--lvs'], help: 'accepted: what it does' },
-  fos: { long: ['--fos'], help: 'refused: there is no fos' },
+  fos: { long: ['--fos'], help: 'refused: fos watches its services itself' },
   suppress: { short: '-T', long: ['--suppress'], help: 'accepted, not used' },
   scale: {
     short: '-S',

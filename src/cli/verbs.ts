@@ -5,7 +5,7 @@
 
 import { CHANGE_VERBS, COURIER_VERB } from './change-verbs.ts';
 import { CONSOLE, PASSWD } from './options-of-console.ts';
-import { LVSD, NANNY, PULSE, SEND_ARP } from './options-of-programs.ts';
+import { FOS, LVSD, NANNY, PULSE, SEND_ARP } from './options-of-programs.ts';
 import {
   CHECK,
   COMPLETION,
@@ -373,6 +373,19 @@ export const VERBS: readonly Verb[] = [
     about: 'Called wrongly it exits with 1.',
     isProgram: true,
     load: async () => (await import('./lvsd.ts')).lvsdCommand,
+  },
+  {
+    name: 'fos',
+    group: 'Programs',
+    summary: 'the failover services of one node alone, without heartbeats and VIPs',
+    usage: '--active|--monitor [OPTION...]',
+    options: FOS,
+    about:
+      'What pulse does with service = fos, for those who script it. It ends when a service fails; with --active a ' +
+      'signal stops the services.',
+    exits: '0 a service has failed or a signal came, 1 it could not start',
+    isProgram: true,
+    load: async () => (await import('./fos.ts')).fosCommand,
   },
   {
     name: 'nanny',

@@ -27,6 +27,8 @@ export type Path = {
 /** The part of the configuration that the failover machine needs. */
 export type FailoverSettings = {
   readonly node: Node;
+  /** Absent: lvs. A pair of `service = fos` has words of its own (fos.ts). */
+  readonly service?: 'fos';
   /** Empty when `backup_active = 0`: nothing is sent, the VIPs are taken after a deadtime. */
   readonly paths: readonly Path[];
   readonly keepaliveMs: Milliseconds;
@@ -87,11 +89,14 @@ export type Input =
     }
   /** State of the heartbeat NICs changed: the paths whose own device has no link. */
   | { readonly kind: 'links'; readonly now: Instant; readonly down: readonly PathName[] }
-  /** The virtual services (lvsd of old): `failed` is the C flag of 0.8.6. `wedged`: our own main thread is stuck. */
+  /**
+   * The virtual services (lvsd of old): `failed` is the C flag of 0.8.6. `wedged`: our own main thread is stuck.
+   * `partner-failed`, with service = fos: those of the active partner do not answer.
+   */
   | {
       readonly kind: 'services';
       readonly now: Instant;
-      readonly health: 'ready' | 'failed' | 'wedged';
+      readonly health: 'ready' | 'failed' | 'wedged' | 'partner-failed';
     }
   /** The kernel's answer to `extend-lease`: is the lease still alive? */
   | { readonly kind: 'lease'; readonly now: Instant; readonly isAlive: boolean }

@@ -17,11 +17,12 @@
  */
 import { after, earliest, elapsedMs, type Instant, sooner, unreachable } from '../base/index.ts';
 import type { PathName } from '../model/index.ts';
-import { decodeTrailer } from '../wire/index.ts';
+import { decodeHeartbeat, decodeTrailer, serviceOf } from '../wire/index.ts';
 import { announcementsWakeAt, NO_ANNOUNCEMENTS } from './announcements.ts';
 import { extendedHeartbeat, extendedTimers, leaseAnswered, settleAgain } from './extended.ts';
 import { NOTHING_SAID } from './extended-types.ts';
 import type { FailoverSettings, Input } from './failover-types.ts';
+import { stopmeTimer, takeFromFailed } from './fos.ts';
 import { forgiveSilence, hearingTimers, hearingWakeAt, segmentHeard } from './hearing.ts';
 import { legacyHeartbeat, legacyTimers } from './legacy.ts';
 import {
@@ -72,6 +73,7 @@ export function initialState(
     lateAt: undefined,
     failbackAt: undefined,
     failbackOfferedTo: undefined,
+    stopmeUntilAt: undefined,
     linksDown: [],
     areServicesFailed: false,
     isWedged: false,
@@ -99,6 +101,7 @@ export function wakeAt(state: FailoverState): Instant | undefined {
     state.extended.claim?.settleAt,
     hearingWakeAt(state),
     state.resignedUntilAt,
+    state.stopmeUntilAt,
   );
 }
 
@@ -196,7 +199,7 @@ function timers(move: Move, now: Instant): Move {
   }
   next = hearingTimers(next, now);
   if (isDue(next.state.deadAt, now)) next = partnerSilent(next, now);
-  next = extendedTimers(legacyTimers(next, now), now);
+  next = stopmeTimer(extendedTimers(legacyTimers(next, now), now), now);
   if (next.state.settings.paths.length > 0 && next.state.tickAt <= now) next = tick(next, now);
   return sendAnnouncements(judgeWitnesses(next, now), now);
 }
@@ -240,6 +243,8 @@ function heartbeat(move: Move, input: Extract<Input, { kind: 'datagram' }>): Mov
   const settings = extendedSettings(state);
   const route = state.settings.paths.find(({ partner }) => partner === input.from);
   if (settings === undefined || route === undefined) return legacyHeartbeat(move, input);
+  if (isOfAnotherService(state.settings, input.bytes))
+    return drop(move, 'incompatible', input.from);
   const arrived = state.settings.paths.find(({ name }) => name === input.path) ?? route;
   const trailer = decodeTrailer(input.bytes, { from: input.from, to: arrived.own }, settings.keys);
   if (trailer.ok) {
@@ -254,6 +259,14 @@ function heartbeat(move: Move, input: Extract<Input, { kind: 'datagram' }>): Mov
     elapsedMs(state.heardAt, input.now) < deadAfterMs(state);
   if (isStillExtended) return drop(move, 'bare', input.from);
   return legacyHeartbeat(change(move, { partnerDialect: 'legacy' }), input);
+}
+
+/** A trailer says nothing of it: the magic in front of it does. */
+function isOfAnotherService({ service }: FailoverSettings, bytes: Uint8Array): boolean {
+  const magic = decodeHeartbeat(bytes);
+  if (!magic.ok || magic.value.rest.length === 0) return false;
+  const spoken = serviceOf(magic.value.kind);
+  return spoken !== 'any' && spoken !== (service ?? 'lvs');
 }
 
 function tick(move: Move, now: Instant): Move {
@@ -339,7 +352,10 @@ function links(move: Move, now: Instant, down: readonly PathName[]): Move {
   return changed;
 }
 
-function services(move: Move, now: Instant, health: 'ready' | 'failed' | 'wedged'): Move {
+type ServicesHealth = Extract<Input, { kind: 'services' }>['health'];
+
+function services(move: Move, now: Instant, health: ServicesHealth): Move {
+  if (health === 'partner-failed') return takeFromFailed(move, now);
   const changed = change(move, {
     isWedged: health === 'wedged',
     areServicesFailed: move.state.areServicesFailed || health === 'failed',

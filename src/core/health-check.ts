@@ -44,6 +44,19 @@ export function checkFor(
   });
 }
 
+/** The check of a `failover` section: at its VIP, on the node that has it and from the other one. */
+export function failoverCheck(service: VirtualService): Check {
+  const { name, vip, port, origin } = service;
+  return checkFor(service, {
+    name,
+    address: vip.address,
+    port,
+    isEnabled: true,
+    weight: 1,
+    origin,
+  });
+}
+
 /** With `check_vip = 1`, the one that decides beside it: does the server answer for the VIP, as its clients ask for it? */
 export function vipCheckFor(service: VirtualService, server: RealServer): Check | undefined {
   const { check: settings, vip, port } = service;

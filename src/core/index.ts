@@ -22,6 +22,7 @@ export type { Ask, ExtendedSettings, ExtendedState, Partner } from './extended-t
 export { initialState, step, wakeAt } from './failover.ts';
 export * from './failover-types.ts';
 export { MAX_WEIGHT, parseLoad } from './health.ts';
+export { failoverCheck } from './health-check.ts';
 export { meaningOf } from './meaning.ts';
 export { type FailoverState, intervalMs, type Move, RULES, type Rule, roleOf } from './moves.ts';
 export { refusalOf } from './operator.ts';
@@ -36,6 +37,7 @@ export {
   type RecordHeader,
   recordOf,
 } from './record.ts';
+export { NOTHING_SEEN, type ServiceWatch, watchService } from './service-watch.ts';
 export { stepServices } from './services.ts';
 export type { LoadMonitor } from './services-plan.ts';
 export {

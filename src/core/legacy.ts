@@ -15,6 +15,7 @@
 import { after, elapsedMs, type Instant, unreachable } from '../base/index.ts';
 import { decodeHeartbeat } from '../wire/index.ts';
 import type { Input } from './failover-types.ts';
+import { toldToStop } from './fos.ts';
 import {
   activate,
   announce,
@@ -42,23 +43,27 @@ export function legacyHeartbeat(move: Move, input: DatagramInput): Move {
   if (!decoded.ok) {
     return drop(move, decoded.error === 'too-short' ? 'too-short' : 'incompatible', input.from);
   }
-  switch (decoded.value.kind) {
+  const { kind } = decoded.value;
+  const isFos = move.state.settings.service === 'fos';
+  switch (kind) {
     case 'running':
+    case 'fos-running':
+      if (isFos !== (kind === 'fos-running')) return drop(move, 'incompatible', input.from);
       return running(heard(move, input.now), input.now);
     case 'stopped':
+    case 'fos-stopped':
+      if (isFos !== (kind === 'fos-stopped')) return drop(move, 'incompatible', input.from);
       return stopped(heard(move, input.now), input.now);
     case 'hold':
     case 'held':
       // W5: alive, nothing more. The handlers were compiled out of the original.
-      return heard(note(move, { kind: 'hold', magic: decoded.value.kind }), input.now).move;
+      return heard(note(move, { kind: 'hold', magic: kind }), input.now).move;
     case 'stopme':
+      if (isFos) return running(heard(toldToStop(move, input.now), input.now), input.now);
       // In lvs mode the original let this one stop it: an attack in four bytes.
       return note(move, { kind: 'hold', magic: 'stopme' });
-    case 'fos-running':
-    case 'fos-stopped':
-      return drop(move, 'incompatible', input.from);
     default:
-      return unreachable(decoded.value.kind);
+      return unreachable(kind);
   }
 }
 
@@ -179,5 +184,5 @@ function standbyHearsStopped(move: Move, now: Instant): Move {
   if (isColdStart && isWhole(state, 'cold-start-guard')) {
     return change(move, { courtesyAt: state.courtesyAt ?? after(now, keepaliveMs * 2) });
   }
-  return activate(move, 'partner-resigned');
+  return activate(move, state.stopmeUntilAt === undefined ? 'partner-resigned' : 'partner-failed');
 }

@@ -12,7 +12,12 @@ import {
   type Milliseconds,
 } from '../base/index.ts';
 import type { PathName, Reason, Role } from '../model/index.ts';
-import { encodeExtendedHeartbeat, encodeHeartbeat, type Trailer } from '../wire/index.ts';
+import {
+  encodeExtendedHeartbeat,
+  encodeHeartbeat,
+  type HeartbeatKind,
+  type Trailer,
+} from '../wire/index.ts';
 import { type Announcements, announceDue, cancelRound, startRound } from './announcements.ts';
 import type { ExtendedSettings, ExtendedState } from './extended-types.ts';
 import type { DropReason, Effect, FailoverSettings, Note } from './failover-types.ts';
@@ -92,6 +97,8 @@ export type FailoverState = {
   readonly failbackAt: Instant | undefined;
   /** Failback is offered once: to this life of the partner (0 in the legacy dialect, which has no lives). */
   readonly failbackOfferedTo: number | undefined;
+  /** service = fos: a legacy partner whose services failed is told STOPME; until here (fos.ts). */
+  readonly stopmeUntilAt: Instant | undefined;
   readonly linksDown: readonly PathName[];
   readonly areServicesFailed: boolean;
   readonly isWedged: boolean;
@@ -111,7 +118,7 @@ export type Move = { readonly state: FailoverState; readonly effects: readonly E
 /** active, standby, or fault: standby that may not take over. */
 export function roleOf(state: FailoverState): Role {
   if (state.isActive) return 'active';
-  if (state.extended.claim !== undefined) return 'claim';
+  if (state.extended.claim !== undefined || state.stopmeUntilAt !== undefined) return 'claim';
   return mayActivate(state) ? 'standby' : 'fault';
 }
 
@@ -171,8 +178,9 @@ export const LEASE_MARGIN_MS: Milliseconds = 20;
 export function say(move: Move, word: 'running' | 'stopped'): Move {
   const { state } = move;
   const settings = extendedSettings(state);
+  const kind = magicOf(state, word);
   if (settings === undefined) {
-    const bytes = encodeHeartbeat(word);
+    const bytes = encodeHeartbeat(kind);
     const sends = state.settings.paths.map(
       ({ name }): Effect => ({ kind: 'send', path: name, bytes }),
     );
@@ -184,10 +192,16 @@ export function say(move: Move, word: 'running' | 'stopped'): Move {
     ({ name, own, partner }): Effect => ({
       kind: 'send',
       path: name,
-      bytes: encodeExtendedHeartbeat(trailer, { from: own, to: partner }, settings.keys[0]),
+      bytes: encodeExtendedHeartbeat(trailer, { from: own, to: partner }, settings.keys[0], kind),
     }),
   );
   return change(next, {}, ...sends);
+}
+
+function magicOf(state: FailoverState, word: 'running' | 'stopped'): HeartbeatKind {
+  if (state.settings.service !== 'fos') return word;
+  const asks = state.stopmeUntilAt !== undefined && mayActivate(state);
+  return word === 'stopped' && asks ? 'stopme' : `fos-${word}`;
 }
 
 function trailerOf(
@@ -247,6 +261,7 @@ export function activate(move: Move, reason: Reason, from?: Role): Move {
     courtesyAt: undefined,
     deafAt: undefined,
     failbackAt: undefined,
+    stopmeUntilAt: undefined,
     wish: { number, isConfirmed: false, afterwards: 'announce', vips: move.state.settings.vips },
   });
   const told = say(note(active, { kind: 'role', from: before, to: 'active', reason }), 'running');

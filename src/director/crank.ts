@@ -259,8 +259,8 @@ export class Crank {
       case 'gateways':
         this.#useGateways(message.gateways);
         return;
-      case 'services-failed':
-        this.#feed({ kind: 'services', now: this.#now, health: 'failed' });
+      case 'services':
+        this.#feed({ kind: 'services', now: this.#now, health: message.health });
         return;
       case 'stop':
         this.#feed({ kind: 'stop', now: this.#now });

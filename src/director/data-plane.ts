@@ -5,7 +5,7 @@
  * is not to be had is refused at the start, before an address is touched.
  */
 import { err, ok, type Result } from '../base/index.ts';
-import type { DataPlane, PortError } from '../model/index.ts';
+import type { PortError, Settings } from '../model/index.ts';
 import type { IpvsPort, NftPlane, TablePort } from '../ports/index.ts';
 import { portErrorText } from './sentences.ts';
 
@@ -25,9 +25,11 @@ export type PlaneOpeners = {
 
 /** The error is a sentence without the place in the file. */
 export async function choosePlane(
-  wanted: DataPlane,
+  { service, dataPlane: wanted }: Pick<Settings, 'service' | 'dataPlane'>,
   openers: PlaneOpeners,
 ): Promise<Result<ChosenPlane, string>> {
+  // There is no table of virtual services to keep.
+  if (service === 'fos') return ok({ kind: 'none', why: 'service = fos', isLack: false });
   const because = `dataplane = ${wanted}`;
   if (wanted === 'none') return ok({ kind: 'none', why: because, isLack: false });
   const ipvs = wanted === 'nftables' ? undefined : openers.ipvs();

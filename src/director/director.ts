@@ -233,7 +233,7 @@ export class Director {
   async #openPlane(spawner: Spawner): Promise<Result<ChosenPlane, string>> {
     const { settings } = this.#current;
     const nftables = () => openNftPlane(spawner, this.#directory.path);
-    const plane = await choosePlane(settings.dataPlane, { ipvs: openIpvs, nftables });
+    const plane = await choosePlane(settings, { ipvs: openIpvs, nftables });
     return plane.ok ? plane : err(`${settings.file}: ${plane.error}`);
   }
 
@@ -279,7 +279,8 @@ export class Director {
   }
 
   #makeServices(spawner: Spawner, plane: ChosenPlane): ServicesRunner {
-    const logs = { lvsd: this.#terminal.logAs('lvsd'), nanny: this.#terminal.logAs('nanny') };
+    const { log: pulse, logAs } = this.#terminal;
+    const logs = { pulse, lvsd: logAs('lvsd'), nanny: logAs('nanny'), fos: logAs('fos') };
     return new ServicesRunner({
       clock: new BootClock(),
       spawner,
@@ -292,12 +293,11 @@ export class Director {
       isVerbose: this.#options.isVerbose,
       ledger: this.#ledger,
       onFailed: (why) => {
-        this.#book.tell(
-          [`the virtual services have failed (hard_shutdown = 1): ${why}`],
-          'service',
-        );
-        this.#thread?.post({ kind: 'services-failed' });
+        const text = `the virtual services have failed (hard_shutdown = 1): ${why}`;
+        this.#book.tell([text], 'service');
+        this.#thread?.post({ kind: 'services', health: 'failed' });
       },
+      onPartnerFailed: () => this.#thread?.post({ kind: 'services', health: 'partner-failed' }),
     });
   }
 
@@ -360,7 +360,7 @@ export class Director {
         this.#board.keepSnapshot(message.snapshot);
         this.#orders.saw(message.snapshot);
         this.#recorder.tick();
-        this.#living?.services.setRole(message.snapshot.role);
+        this.#living?.services.saw(message.snapshot);
         this.#living?.supervisor.status(this.#board.document()?.verdict.text);
         return;
       case 'exit':
@@ -377,8 +377,9 @@ export class Director {
     this.#ledger.noted(message.note, isRepeated);
     this.#orders.noted(message.note, message.at);
     if (isRepeated) return; // the slow refresh, proved again
-    const { monitorLinks: monitorsLinks } = this.#current.settings;
-    const context = { node: this.#node, isVerbose: this.#options.isVerbose, monitorsLinks };
+    const { monitorLinks: monitorsLinks, service } = this.#current.settings;
+    const { isVerbose } = this.#options;
+    const context = { node: this.#node, service, isVerbose, monitorsLinks };
     this.#book.noted(message.note, noteLines(message.note, context, message.suppressed));
   }
 
@@ -425,7 +426,10 @@ export class Director {
     this.#exitCode = exitCode;
     this.#living?.supervisor.stopping();
     this.#thread?.post({ kind: 'stop' });
-    setTimeout(() => this.#end(`not stopped after ${STOP_LIMIT_MS / 1000} s`), STOP_LIMIT_MS);
+    setTimeout(() => {
+      if (this.#hasReleased && this.#living?.services.hasCommands) return; // each has its own limit
+      this.#end(`not stopped after ${STOP_LIMIT_MS / 1000} s`);
+    }, STOP_LIMIT_MS);
   }
 
   #workerEnded(error: Error | undefined): void {

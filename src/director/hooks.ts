@@ -52,16 +52,17 @@ export class Hooks {
 
   async #runAll(): Promise<void> {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      const outcome = await this.#spawner.run({
-        argv: next.command.split(/\s+/),
-        timeoutMs: LIMIT_MS,
-        maxOutput: KEPT_OUTPUT,
-      });
-      const complaint = complaintOf(outcome);
+      const complaint = await runCommand(this.#spawner, next.command);
       if (complaint !== undefined) this.#log(`${next.name} ${next.command}: ${complaint}`);
     }
     this.#running = undefined;
   }
+}
+
+/** Runs the words of one command; gives what is to be said of it, nothing when it ended well. */
+export async function runCommand(spawner: Spawner, text: string): Promise<string | undefined> {
+  const argv = text.trim().split(/\s+/);
+  return complaintOf(await spawner.run({ argv, timeoutMs: LIMIT_MS, maxOutput: KEPT_OUTPUT }));
 }
 
 /** Undefined for a command that ended well. */

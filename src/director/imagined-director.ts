@@ -220,7 +220,12 @@ export class ImaginedDirector {
       case 'note': {
         this.#board.keepNote(message);
         this.#orders.noted(message.note, message.at);
-        const context = { node: 'backup', isVerbose: false, monitorsLinks: false } as const;
+        const context = {
+          node: 'backup',
+          service: 'lvs',
+          isVerbose: false,
+          monitorsLinks: false,
+        } as const;
         for (const line of noteLines(message.note, context)) {
           this.#events.add(noteEvent(message.note, line));
         }

@@ -6,7 +6,7 @@ import { noteLines, startLine, terminationLine } from './log.ts';
 import { counting } from './log-sink.ts';
 
 const PARTNER = ip('198.51.100.11');
-const context = { node: 'backup', isVerbose: false, monitorsLinks: true } as const;
+const context = { node: 'backup', service: 'lvs', isVerbose: false, monitorsLinks: true } as const;
 
 describe('O2: the key phrases of piranha 0.8.6, each with its reason word', () => {
   test('STARTING PULSE AS MASTER, AS BACKUP', () => {

@@ -9,10 +9,12 @@
  */
 import { unreachable } from '../base/index.ts';
 import type { Note } from '../core/index.ts';
-import type { Node, PathName, Reason } from '../model/index.ts';
+import type { Node, PathName, Reason, Role, Settings } from '../model/index.ts';
 
 export type LogContext = {
   readonly node: Node;
+  /** What moves with the VIPs. */
+  readonly service: Settings['service'];
   /** -v: also what a healthy pair or a stranger causes all the time. */
   readonly isVerbose: boolean;
   /** monitor_links: a lost cable disables this director. */
@@ -36,16 +38,17 @@ export function noteLines(note: Note, context: LogContext, suppressed = 0): read
     : lines.map((line) => `${line}; ${suppressed} more like it before`);
 }
 
-function linesOf(note: Note, { node, isVerbose, monitorsLinks }: LogContext): readonly string[] {
+function linesOf(note: Note, context: LogContext): readonly string[] {
+  const { service, isVerbose, monitorsLinks } = context;
   switch (note.kind) {
     case 'role':
-      return [roleLine(note, node)];
+      return [roleLine(note, context)];
     case 'dropped':
       return droppedLines(note, isVerbose);
     case 'split-brain-announce':
       return ['partner active: resending arps (split-brain-announce)'];
     case 'announcements-finished':
-      return [`gratuitous lvs arps finished (${note.frames} frames a VIP)`];
+      return [`gratuitous ${service} arps finished (${note.frames} frames a VIP)`];
     case 'links':
       return linkLines(note.down, monitorsLinks);
     case 'partner':
@@ -85,29 +88,32 @@ function vipWords(vips: readonly string[]): string {
   return vips.length === 1 ? `${vips[0]}` : `${vips.length} VIPs`;
 }
 
-function roleLine(note: Extract<Note, { kind: 'role' }>, node: Node): string {
+function roleLine(note: Extract<Note, { kind: 'role' }>, context: LogContext): string {
   const { from, to, reason } = note;
-  const phrase =
-    to === 'active'
-      ? activationPhrase(reason, node)
-      : from === 'active'
-        ? releasePhrase(reason)
-        : `role ${from} -> ${to}`;
-  return `${phrase} (${reason})`;
+  return `${rolePhrase(from, to, reason, context)} (${reason})`;
 }
 
-function activationPhrase(reason: Reason, node: Node): string {
+function rolePhrase(from: Role, to: Role, reason: Reason, { node, service }: LogContext): string {
+  if (to === 'active') return activationPhrase(reason, node, service);
+  if (from === 'active') return releasePhrase(reason, service);
+  const isTaking = to === 'claim' && reason === 'partner-failed';
+  return isTaking ? 'Notifying partner WE are taking control' : `role ${from} -> ${to}`;
+}
+
+function activationPhrase(reason: Reason, node: Node, service: string): string {
   if (reason === 'forced') return 'Forced active on startup';
   if (reason === 'partner-resigned') {
-    return `${node === 'primary' ? 'backup' : 'primary'} inactive: activating lvs`;
+    return `${node === 'primary' ? 'backup' : 'primary'} inactive: activating ${service}`;
   }
-  return reason === 'partner-silent' ? 'partner dead: activating lvs' : 'activating lvs';
+  return `${reason === 'partner-silent' ? 'partner dead: ' : ''}activating ${service}`;
 }
 
-function releasePhrase(reason: Reason): string {
-  if (reason === 'split-brain-yield') return 'partner active: deactivating LVS';
-  if (reason === 'link-failure') return 'Local NIC link failure: deactivating LVS';
-  return 'deactivating LVS';
+function releasePhrase(reason: Reason, service: string): string {
+  const deactivating = `deactivating ${service.toUpperCase()}`;
+  if (reason === 'split-brain-yield') return `partner active: ${deactivating}`;
+  if (reason === 'link-failure') return `Local NIC link failure: ${deactivating}`;
+  const isTold = reason === 'partner-claims' && service === 'fos';
+  return isTold ? `PARTNER HAS TOLD US TO GO INACTIVE: ${deactivating}` : deactivating;
 }
 
 function droppedLines(

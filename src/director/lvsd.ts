@@ -25,7 +25,8 @@ export type LvsdOptions = {
 /** Runs until a signal ends it; gives the exit code. */
 export async function runLvsd(options: LvsdOptions): Promise<number> {
   const { configFile, runDirectory, isVerbose } = options;
-  const logs = { lvsd: stderrLog('lvsd'), nanny: stderrLog('nanny') };
+  const [lvsd, nanny] = [stderrLog('lvsd'), stderrLog('nanny')];
+  const logs = { lvsd, nanny, fos: lvsd, pulse: lvsd };
   const loaded = loadSettings(configFile);
   const lines = loaded.ok ? loaded.value.warnings : loaded.error;
   for (const line of lines) logs.lvsd(line);
@@ -44,7 +45,7 @@ export async function runLvsd(options: LvsdOptions): Promise<number> {
   }
   const spawner = new ProcessSpawner();
   const nftables = () => openNftPlane(spawner, runDirectory);
-  const plane = await choosePlane(settings.dataPlane, { ipvs: openIpvs, nftables });
+  const plane = await choosePlane(settings, { ipvs: openIpvs, nftables });
   if (!plane.ok) {
     logs.lvsd(`${configFile}: ${plane.error}`);
     spawner.close();

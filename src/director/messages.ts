@@ -31,8 +31,8 @@ export type ToWorker =
   | { readonly kind: 'order'; readonly order: OperatorOrder; readonly forMs?: Milliseconds }
   /** The default routes changed. */
   | { readonly kind: 'gateways'; readonly gateways: readonly Gateway[] }
-  /** hard_shutdown = 1: the virtual services have failed as a whole. */
-  | { readonly kind: 'services-failed' }
+  /** hard_shutdown = 1: the virtual services have failed as a whole. Or, with service = fos: those of the partner. */
+  | { readonly kind: 'services'; readonly health: 'failed' | 'partner-failed' }
   | { readonly kind: 'stop' };
 
 export type FromWorker =

@@ -112,9 +112,9 @@ describe('refused before anything is touched, in one sentence', () => {
       'lvs.cf: deadtime (6000 ms) must be greater than keepalive (6000 ms)',
     ],
     [
-      'services of the other kind',
+      'services of the other kind only',
       decide({ ...settings(), service: 'fos' }, here),
-      'lvs.cf: service = fos: this pulse fails over lvs services only',
+      'lvs.cf: no failover service is active: nothing to fail over',
     ],
   ];
   for (const [name, decided, sentence] of rows) {

@@ -62,9 +62,6 @@ export function decideStart(input: {
 }): Result<StartDecision, string> {
   const { settings, observed, missingCapabilities, identity, gateways = [] } = input;
   const { file } = settings;
-  if (settings.service === 'fos') {
-    return err(`${file}: service = fos: this pulse fails over lvs services only`);
-  }
   const node = decideNode(settings, observed);
   if (node === undefined) {
     const named = [`primary ${settings.primary}`];
@@ -72,7 +69,10 @@ export function decideStart(input: {
     return err(`${file}: no local address matches ${named.join(' or ')}`);
   }
   const vips = floatingAddresses(settings);
-  if (vips.length === 0) return err(`${file}: no virtual service is active: nothing to fail over`);
+  if (vips.length === 0) {
+    const kind = settings.service === 'fos' ? 'failover' : 'virtual';
+    return err(`${file}: no ${kind} service is active: nothing to fail over`);
+  }
   if (settings.deadtimeMs <= settings.keepaliveMs) {
     return err(
       `${file}: deadtime (${settings.deadtimeMs} ms) must be greater than keepalive (${settings.keepaliveMs} ms)`,
@@ -125,6 +125,7 @@ export function pulsePlan(settings: Settings, node: Node, life?: Life): PulsePla
   return {
     failover: {
       node,
+      ...(settings.service === 'fos' && { service: 'fos' }),
       paths,
       keepaliveMs: settings.keepaliveMs,
       deadtimeMs: settings.deadtimeMs,

@@ -119,6 +119,9 @@ export class RunningConfiguration {
     }
     const complaint = tooTight(plan.failover, this.#parts.worstLateMs());
     if (complaint !== undefined) return err([`${settings.file}: ${complaint}`]);
+    if (settings.service !== this.#current.settings.service) {
+      return err([`${settings.file}: service = ${settings.service}: that needs a restart`]);
+    }
     if (settings.dataPlane !== this.#current.settings.dataPlane) {
       return err([`${settings.file}: dataplane = ${settings.dataPlane}: that needs a restart`]);
     }

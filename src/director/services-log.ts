@@ -22,7 +22,7 @@ import {
 import { nftRowRefusal } from '../wire/index.ts';
 
 /** Who speaks, as the original named its processes. */
-export type Ident = 'lvsd' | 'nanny';
+export type Ident = 'lvsd' | 'nanny' | 'fos' | 'pulse';
 export type LogLine = { readonly ident: Ident; readonly text: string };
 
 type Plan = ServicesState['plan'];
@@ -81,7 +81,8 @@ function serverLines(
 /** After `due to`. */
 function cause(reason: ServerReason): string {
   if (reason === 'wrong-answer' || reason === 'answer-too-long') return 'an unexpected answer';
-  if (reason === 'drained' || reason === 'disabled' || reason === 'weighed') return 'an order of the operator';
+  if (reason === 'drained' || reason === 'disabled' || reason === 'weighed')
+    return 'an order of the operator';
   if (reason === 'tls-refused' || reason === 'certificate') return 'a failed TLS check';
   if (reason === 'program-failed') return 'a failed program';
   if (reason === 'bad-check') return 'a check that cannot be made';

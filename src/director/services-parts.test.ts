@@ -6,7 +6,7 @@ import { after, describe, test } from 'node:test';
 import { err, instant, ok } from '../base/index.ts';
 import { parseSettings } from '../config/index.ts';
 import { initialServices, stepServices } from '../core/index.ts';
-import { down, UP } from '../model/index.ts';
+import { type DataPlane, down, UP } from '../model/index.ts';
 import { IpvsPort, portError } from '../ports/index.ts';
 import { choosePlane } from './data-plane.ts';
 import { ImaginedIpvs } from './imagined-ipvs.ts';
@@ -155,6 +155,7 @@ describe('what is remembered', () => {
 });
 
 describe('the data plane', () => {
+  const lvs = (dataPlane: DataPlane) => ({ service: 'lvs', dataPlane }) as const;
   const port = new IpvsPort(new ImaginedIpvs(), 28);
   const nft = Object.assign(new IpvsPort(new ImaginedIpvs(), 28), { synchronise: () => {} });
   const has = { ipvs: () => ok(port), nftables: async () => ok(nft) };
@@ -165,7 +166,9 @@ describe('the data plane', () => {
 
   test('auto takes IPVS, then nftables, then none, and says why', async () => {
     const kinds = await Promise.all(
-      [has, { ...has, ipvs: lacks.ipvs }, lacks].map((openers) => choosePlane('auto', openers)),
+      [has, { ...has, ipvs: lacks.ipvs }, lacks].map((openers) =>
+        choosePlane(lvs('auto'), openers),
+      ),
     );
     assert.deepEqual(
       kinds.map((plane) => (plane.ok ? [plane.value.kind, plane.value.why] : [])),
@@ -182,11 +185,13 @@ describe('the data plane', () => {
 
   test('what was asked for by name is had or refused', async () => {
     assert.deepEqual(
-      await choosePlane('ipvs', lacks),
+      await choosePlane(lvs('ipvs'), lacks),
       err('dataplane = ipvs: this kernel has no IPVS (ENOENT)'),
     );
-    assert.ok(!(await choosePlane('nftables', { ...has, nftables: lacks.nftables })).ok);
-    const none = await choosePlane('none', has);
+    assert.ok(!(await choosePlane(lvs('nftables'), { ...has, nftables: lacks.nftables })).ok);
+    const fos = await choosePlane({ service: 'fos', dataPlane: 'ipvs' }, has);
+    assert.ok(fos.ok && fos.value.kind === 'none' && fos.value.why === 'service = fos');
+    const none = await choosePlane(lvs('none'), has);
     assert.ok(none.ok && none.value.kind === 'none' && !none.value.isLack);
   });
 });

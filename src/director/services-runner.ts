@@ -31,12 +31,14 @@ import {
   servicesWakeAt,
   stepServices,
 } from '../core/index.ts';
-import type { Role, ServiceTable, Settings } from '../model/index.ts';
+import type { ServiceTable, Settings } from '../model/index.ts';
 import type { Clock, ObservedService, Spawner, SyncPartner } from '../ports/index.ts';
 import type { ChosenPlane } from './data-plane.ts';
+import { FosKeeper } from './fos-keeper.ts';
 import { Hooks } from './hooks.ts';
 import { IpvsDuties } from './ipvs-duties.ts';
 import type { Ledger } from './ledger.ts';
+import type { PulseSnapshot } from './messages.ts';
 import { type About, aboutServices } from './note-events.ts';
 import { portErrorText } from './sentences.ts';
 import {
@@ -61,6 +63,8 @@ export type ServicesPorts = {
   readonly ledger: Ledger;
   /** hard_shutdown = 1: the virtual services have failed as a whole, and why. */
   readonly onFailed: (why: string) => void;
+  /** service = fos: those of the active partner do not answer. Absent: there is no partner to ask about. */
+  readonly onPartnerFailed?: () => void;
 };
 
 /** A longer wait than setTimeout can do is done in pieces. */
@@ -76,6 +80,7 @@ export class ServicesRunner {
   readonly #knocker: ReturnType<typeof openKnocker>;
   readonly #context: ProbeContext;
   readonly #serving = new Set<string>();
+  readonly #fos: FosKeeper;
   #keeper: TableKeeper | undefined;
   #state: ServicesState = initialServices();
   #timer: NodeJS.Timeout | undefined;
@@ -102,6 +107,12 @@ export class ServicesRunner {
     this.#loads = new LoadRunner(spawner, (loads) =>
       this.#feed({ kind: 'loads', now: clock.now(), loads }),
     );
+    this.#fos = new FosKeeper({
+      clock,
+      spawner,
+      log: (ident, line) => ports.log(ident, line, { kind: 'service' }),
+      onPartnerFailed: () => ports.onPartnerFailed?.(),
+    });
     this.#duties = plane.kind === 'ipvs' ? new IpvsDuties(plane.port, lvsd) : undefined;
   }
 
@@ -166,8 +177,15 @@ export class ServicesRunner {
     return current === undefined ? [] : meaningOf(current, settings);
   }
 
-  setRole(role: Role): void {
-    this.#duties?.setRole(role);
+  /** The role decides about the synchronisation daemons, and with the partner's word about fos. */
+  saw(snapshot: PulseSnapshot): void {
+    this.#duties?.setRole(snapshot.role);
+    this.#fos.saw(snapshot);
+  }
+
+  /** start_cmd or stop_cmd runs; each is bounded by itself. */
+  get hasCommands(): boolean {
+    return this.#fos.isBusy;
   }
 
   /** No override: the target's is lifted. False: no server is called that. */
@@ -212,6 +230,7 @@ export class ServicesRunner {
     this.#duties?.close();
     if (this.#pinger.ok) this.#pinger.value.close();
     if (this.#knocker.ok) this.#knocker.value.close();
+    await this.#fos.close();
     await this.#keeper?.idle();
     if (isClean) {
       this.#keeper?.wish([]);
@@ -239,6 +258,7 @@ export class ServicesRunner {
   #use(settings: Settings, standing: ServiceTable | undefined): void {
     const input = { kind: 'settings', now: this.#ports.clock.now(), settings } as const;
     this.#feed(standing === undefined ? input : { ...input, standing });
+    this.#fos.use(settings);
     this.#duties?.use(settings);
     this.#synchronise(settings);
   }

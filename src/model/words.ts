@@ -35,5 +35,6 @@ export const REASONS = [
   'stop', // clean stop
   'adopted', // restarted while the lease of an earlier life was alive: went on as active
   'isolated', // none of witness_hosts is heard
+  'partner-failed', // service = fos: the partner is active and its services do not answer
 ] as const;
 export type Reason = (typeof REASONS)[number];

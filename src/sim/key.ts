@@ -31,6 +31,7 @@ export const CORE_FIELDS = {
   lateAt: true,
   failbackAt: true,
   failbackOfferedTo: true,
+  stopmeUntilAt: false, // undefined with service = lvs, and no other pair is searched
   linksDown: true,
   areServicesFailed: true,
   isWedged: true,

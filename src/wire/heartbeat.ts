@@ -38,6 +38,24 @@ export type Heartbeat = {
   readonly rest: Uint8Array;
 };
 
+/** Whose words they are: two directors of different `service` are no pair. HOLD and HELD are everybody's. */
+export function serviceOf(kind: HeartbeatKind): 'lvs' | 'fos' | 'any' {
+  switch (kind) {
+    case 'running':
+    case 'stopped':
+      return 'lvs';
+    case 'fos-running':
+    case 'fos-stopped':
+    case 'stopme':
+      return 'fos';
+    case 'hold':
+    case 'held':
+      return 'any';
+    default:
+      return unreachable(kind);
+  }
+}
+
 /** `too-short`: fewer than four bytes; `unknown-magic`: four bytes that are none of the words in either order. */
 export type HeartbeatFault = 'too-short' | 'unknown-magic';
 
