@@ -60,6 +60,26 @@ describe('status', () => {
   });
 });
 
+test('metrics tell how long a heartbeat takes there and back, and that a witness answers the owner', () => {
+  const socket = join(segment.runDirectory('primary'), 'read.sock');
+  const asked = ['-sf', '--unix-socket', socket, 'http://x/metrics'];
+  const text = segment.hosts.get('primary')?.run('curl', ...asked).stdout ?? '';
+  const of = (series: string): number =>
+    Number(
+      text
+        .split('\n')
+        .find((line) => line.startsWith(`${series} `))
+        ?.slice(series.length),
+    );
+  const echo = 'piranha_heartbeat_echo_seconds';
+  assert.ok(of(`${echo}_count{path="public"}`) >= 3, text.slice(0, 400));
+  // A keepalive of 100 ms: each waits for the partner's own next heartbeat and no longer.
+  assert.ok(of(`${echo}_bucket{path="public",le="0.25"}`) >= 3);
+  assert.equal(of('piranha_witness_asked'), 1);
+  assert.equal(of('piranha_witnesses_answering'), 1);
+  assert.ok(of('piranha_announcements_sent_total{form="request"}') > 0);
+});
+
 describe('prove', () => {
   test('refuses where nobody can be asked', () => {
     const { status, stderr } = segment.piranha('backup', 'prove');
@@ -107,7 +127,7 @@ describe('prove', () => {
     await until(() => verdict('primary').includes('may not take over'), 'maintenance');
     const { status, stderr } = segment.piranha('primary', 'prove', '--yes');
     assert.equal(status, 1);
-    assert.match(stderr, /refused: partner ready: .* may not take over \(operator\)/);
+    assert.match(stderr, /refused: partner ready: .* may not take over \(\w+\)/);
     segment.piranha('backup', 'maintenance', 'off');
     await until(() => verdict('primary').includes('could take over'), 'its end');
   });

@@ -223,7 +223,7 @@ function tablesOfVerbs(): string {
         );
       const call = `${verb.name} ${verb.usage.replace(/ ?\[OPTION\.\.\.\]/, '')}`.trim();
       return `| \`${call}\` | ${verb.summary} | ${options.join(' ')} |`.replace(
-        /(?<=[\w.])\|(?=\w)/g,
+        /(?<=[\w.])\|(?=[\w-])/g,
         '\\|',
       );
     });
