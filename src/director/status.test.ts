@@ -63,6 +63,17 @@ describe('the verdict', () => {
       /the partner is silent: nobody is known to be able to take over/,
     ],
     [
+      'active behind a cable that is out is critical, though the partner is heard on another path',
+      document({
+        role: 'active',
+        partnerSaid: 'stopped',
+        heardAt: { private: after(AT, -40) },
+        linksDown: ['public'],
+      }),
+      'critical',
+      /^This director is active, but its interface on the public path has no link\.$/,
+    ],
+    [
       'two active directors are critical',
       document({ role: 'active', partnerSaid: 'running', ...heard }),
       'critical',

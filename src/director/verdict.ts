@@ -41,7 +41,7 @@ export function verdict(
 }
 
 function activeVerdict(partner: PartnerStatus, vips: readonly VipStatus[], rank: Rank): Verdict {
-  const doubt = doubtOf(vips, rank);
+  const doubt = linkDoubt(partner) ?? doubtOf(vips, rank);
   if (doubt !== undefined) {
     return { level: 'critical', text: `This director is active, but ${doubt}.` };
   }
@@ -52,6 +52,12 @@ function activeVerdict(partner: PartnerStatus, vips: readonly VipStatus[], rank:
   const alone = partner.state === 'none' ? ' and alone' : '';
   const { level, text } = successor(partner, rank);
   return { level, text: `This director is active${alone}; ${beliefText(vips, rank)}; ${text}.` };
+}
+
+/** What was proved before a cable came out is proved no more, and a partner heard on another path will not take over. */
+function linkDoubt({ paths }: PartnerStatus): string | undefined {
+  const isCut = paths.some(({ name, link }) => name === 'public' && link === 'down');
+  return isCut ? 'its interface on the public path has no link' : undefined;
 }
 
 /** Active, but somebody on the segment is known to think otherwise. */
