@@ -1,7 +1,7 @@
 /** The verbs that change the configuration, as rows of the table (verbs.ts) with their options. */
 import type { OptionSpec, OptionTable } from './options.ts';
 import { HELP } from './options-of-programs.ts';
-import { JSON_OUT, RUN_DIRECTORY } from './options-of-verbs.ts';
+import { ASKING, RUN_DIRECTORY } from './options-of-verbs.ts';
 import type { Verb } from './verb.ts';
 
 const CONFIRM = {
@@ -23,12 +23,11 @@ const BOTH = {
   long: ['--both'],
   help: 'on both nodes or on neither, the standby first',
 } as const satisfies OptionSpec;
-const REST = { json: JSON_OUT, runDirectory: RUN_DIRECTORY, help: HELP } as const;
 
 export const DIFF = {
   partner: { long: ['--partner'], help: 'against the file of the partner' },
   serial: { long: ['--serial'], value: 'N', help: 'version N of the history in place of a file' },
-  ...REST,
+  ...ASKING,
 } as const satisfies OptionTable;
 export const APPLY = {
   confirm: CONFIRM,
@@ -41,19 +40,23 @@ export const APPLY = {
   },
   author: AUTHOR,
   reason: REASON,
-  ...REST,
+  ...ASKING,
 } as const satisfies OptionTable;
 export const ROLLBACK = {
   confirm: CONFIRM,
   both: BOTH,
   author: AUTHOR,
   reason: REASON,
-  ...REST,
+  ...ASKING,
 } as const satisfies OptionTable;
-export const PUSH = { author: AUTHOR, reason: REASON, ...REST } as const satisfies OptionTable;
+export const PUSH = { author: AUTHOR, reason: REASON, ...ASKING } as const satisfies OptionTable;
 export const PULL = { confirm: CONFIRM, ...PUSH } as const satisfies OptionTable;
-export const PLAIN = REST satisfies OptionTable;
 export const COURIER = { runDirectory: RUN_DIRECTORY, help: HELP } as const satisfies OptionTable;
+
+export const RELOAD = {
+  dryRun: { long: ['--dry-run'], help: 'only say what would change' },
+  ...ASKING,
+} as const satisfies OptionTable;
 
 const group = 'Change the configuration';
 const file = { kind: 'file' } as const;
@@ -92,7 +95,7 @@ export const CHANGE_VERBS: readonly Verb[] = [
     group,
     summary: 'keep the change that waits, on both nodes when it was made on both',
     usage: '[OPTION...]',
-    options: PLAIN,
+    options: ASKING,
     about: 'Refused when nothing waits: the time was over, or nobody asked for one.',
     load: loaded('confirmCommand'),
   },
@@ -111,7 +114,7 @@ export const CHANGE_VERBS: readonly Verb[] = [
     group,
     summary: 'the last versions of the configuration: who, when, why, and what became of them',
     usage: '[SERIAL] [OPTION...]',
-    options: PLAIN,
+    options: ASKING,
     about: 'With SERIAL the file of that version is printed.',
     load: loaded('historyCommand'),
   },
@@ -133,6 +136,15 @@ export const CHANGE_VERBS: readonly Verb[] = [
     options: PULL,
     about: 'A change like any other, byte for byte. Needs heartbeat_key_file.',
     load: loaded('pullCommand'),
+  },
+  {
+    name: 'reload',
+    group,
+    summary: 'read lvs.cf anew, or only say what would change',
+    usage: '[OPTION...]',
+    options: RELOAD,
+    about: 'A file that could not be started with changes nothing: every problem is printed.',
+    load: async () => (await import('./reload.ts')).reloadCommand,
   },
 ];
 

@@ -13,8 +13,8 @@ import {
   titleOf,
   type WhichNode,
 } from './ask-director.ts';
-import { APPLY, DIFF, PLAIN, PULL, PUSH, ROLLBACK } from './change-verbs.ts';
-import { DEFAULT_RUN_DIRECTORY } from './options-of-verbs.ts';
+import { APPLY, DIFF, PULL, PUSH, ROLLBACK } from './change-verbs.ts';
+import { ASKING, DEFAULT_RUN_DIRECTORY } from './options-of-verbs.ts';
 import { misuse, say, sayJson, withOptions } from './verb.ts';
 
 /** A change on both waits for two kernels. */
@@ -85,7 +85,7 @@ export const applyCommand = withOptions(
   true,
 );
 
-export const confirmCommand = withOptions('confirm', PLAIN, async ({ flags, values }) => {
+export const confirmCommand = withOptions('confirm', ASKING, async ({ flags, values }) => {
   const kept = await ask(values, { path: '/v1/config/confirm', body: {} });
   if (!kept.ok) return fail('confirm', kept.error, flags);
   return told(kept.value, flags.has('json'), 'kept');
@@ -112,7 +112,7 @@ export const rollbackCommand = withOptions(
 
 export const historyCommand = withOptions(
   'history',
-  PLAIN,
+  ASKING,
   async ({ flags, values, rest }) => {
     const [serial] = rest;
     const path = serial === undefined ? '' : `/${encodeURIComponent(serial)}`;

@@ -11,10 +11,10 @@ import {
   strictVerdict,
   type Verdict,
 } from '../config/index.ts';
+import { CHECK } from './file-verbs.ts';
 import { commandOf, decodeText, type Outcome, type World } from './files-on-disk.ts';
 import { readOptions } from './options.ts';
 import { DEFAULT_CONFIG_FILE } from './options-of-programs.ts';
-import { CHECK } from './options-of-verbs.ts';
 import { USAGE } from './verb.ts';
 
 export function runCheck(argv: readonly string[], world: World): Outcome {

@@ -5,9 +5,9 @@
  * everything else stands in the script, so that TAB starts nothing.
  */
 import type { OptionSpec } from './options.ts';
-import { COMPLETION } from './options-of-verbs.ts';
+import { COMPLETION, SHELLS } from './own-verbs.ts';
 import { misuse, say, sayJson, type Verb, withOptions } from './verb.ts';
-import { SHELLS, VERBS } from './verbs.ts';
+import { VERBS } from './verbs.ts';
 
 type Shell = (typeof SHELLS)[number];
 

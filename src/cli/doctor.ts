@@ -13,8 +13,9 @@ import { PARTNER_CHECKS, probePartner } from './doctor-partner.ts';
 import { probeSegments, SEGMENT_CHECKS } from './doctor-segment.ts';
 import { numbered, rangesText, type Shown, writeEvidence } from './evidence.ts';
 import { exitOf, type Finding, MARKS, type Severity } from './finding.ts';
+import { DOCTOR } from './look-verbs.ts';
 import { DEFAULT_CONFIG_FILE } from './options-of-programs.ts';
-import { DEFAULT_RUN_DIRECTORY, DOCTOR } from './options-of-verbs.ts';
+import { DEFAULT_RUN_DIRECTORY } from './options-of-verbs.ts';
 import { misuse, say, sayJson, withOptions } from './verb.ts';
 
 export const CONFIG_CHECK = { name: 'config-runs', about: 'lvs.cf can be run on this machine' };

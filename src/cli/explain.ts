@@ -9,7 +9,7 @@
 import { tablesOf } from '../base/index.ts';
 import { nearest } from '../config/index.ts';
 import { optionalDocument } from './documents.ts';
-import { EXPLAIN } from './options-of-verbs.ts';
+import { EXPLAIN } from './look-verbs.ts';
 import { misuse, say, sayJson, withOptions } from './verb.ts';
 
 export type Explanation = {

@@ -5,9 +5,9 @@
  * Exit code 0: it was written. 1: the lvs.cf cannot be run (`piranha check` says why), or cannot be read.
  */
 import { exportKeepalived, parseSettings } from '../config/index.ts';
+import { EXPORT } from './file-verbs.ts';
 import { commandOf, decodeText, type Outcome, type World } from './files-on-disk.ts';
 import { readOptions } from './options.ts';
-import { EXPORT } from './options-of-verbs.ts';
 import { USAGE } from './verb.ts';
 
 const DEFAULT_FILE = '/etc/sysconfig/ha/lvs.cf';

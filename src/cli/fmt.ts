@@ -3,9 +3,9 @@
  * back into the file with `--write`. A file that cannot be run is formatted all the same.
  */
 import { formatDocument, normaliseDocument, parseDocument } from '../config/index.ts';
+import { FMT } from './file-verbs.ts';
 import { commandOf, decodeText, type Outcome, type World } from './files-on-disk.ts';
 import { readOptions } from './options.ts';
-import { FMT } from './options-of-verbs.ts';
 import { USAGE } from './verb.ts';
 
 export function runFmt(argv: readonly string[], world: World): Outcome {

@@ -1,6 +1,6 @@
 /** Help as text: of the whole command line, and of one verb. Made of the table (verbs.ts), nothing else. */
 import { optionsHelp } from './options.ts';
-import { HELP_OF_HELP } from './options-of-verbs.ts';
+import { HELP_OF_HELP } from './own-verbs.ts';
 import { GROUPS, misuse, say, sayJson, USAGE, type Verb, withOptions } from './verb.ts';
 import { findVerb, VERBS } from './verbs.ts';
 

@@ -14,10 +14,10 @@ import {
   type Problem,
   parseSettings,
 } from '../config/index.ts';
+import { IMPORT } from './file-verbs.ts';
 import { commandOf, decodeText, type Outcome, type World } from './files-on-disk.ts';
 import { includedFiles } from './included-files.ts';
 import { readOptions } from './options.ts';
-import { IMPORT } from './options-of-verbs.ts';
 import { USAGE } from './verb.ts';
 
 /** `realPath` without symbolic links; `includedFiles` answers for what that file includes. */

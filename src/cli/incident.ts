@@ -24,7 +24,8 @@ import {
   type WhichNode,
 } from './ask-director.ts';
 import { nodesOf } from './events.ts';
-import { DEFAULT_RUN_DIRECTORY, INCIDENT } from './options-of-verbs.ts';
+import { INCIDENT } from './look-verbs.ts';
+import { DEFAULT_RUN_DIRECTORY } from './options-of-verbs.ts';
 import { plainIncidents } from './plain.ts';
 import { unknown } from './services.ts';
 import { misuse, say, sayJson, withOptions } from './verb.ts';

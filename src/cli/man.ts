@@ -7,9 +7,9 @@
 import { tablesOf } from '../base/index.ts';
 import { documentText } from './documents.ts';
 import type { OptionSpec, OptionTable } from './options.ts';
-import { MAN } from './options-of-verbs.ts';
+import { MAN, MAN_PAGES } from './own-verbs.ts';
 import { GROUPS, misuse, say, sayJson, type Verb, withOptions } from './verb.ts';
-import { findVerb, MAN_PAGES, VERBS } from './verbs.ts';
+import { findVerb, VERBS } from './verbs.ts';
 import { versionDate } from './version.ts';
 
 /** Of a line of the source. */

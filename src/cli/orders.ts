@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { err, type Milliseconds, ok, type Result } from '../base/index.ts';
 import type { OperatorOrder } from '../core/index.ts';
 import type { OrderReport } from '../director/index.ts';
+import { ORDER, RESIGN } from './act-verbs.ts';
 import {
   askDirector,
   directoryOf,
@@ -15,7 +16,7 @@ import {
   silenceText,
   type WhichNode,
 } from './ask-director.ts';
-import { DEFAULT_RUN_DIRECTORY, ORDER, RESIGN } from './options-of-verbs.ts';
+import { DEFAULT_RUN_DIRECTORY } from './options-of-verbs.ts';
 import { parseTime } from './span.ts';
 import { nodeOf } from './status.ts';
 import { misuse, sayJson, withOptions } from './verb.ts';

@@ -3,7 +3,8 @@
  * A file that could not be started with changes nothing: every problem is printed, exit code 1.
  */
 import { askDirector, directoryOf, silenceText } from './ask-director.ts';
-import { DEFAULT_RUN_DIRECTORY, RELOAD } from './options-of-verbs.ts';
+import { RELOAD } from './change-verbs.ts';
+import { DEFAULT_RUN_DIRECTORY } from './options-of-verbs.ts';
 import { say, sayJson, withOptions } from './verb.ts';
 
 export const reloadCommand = withOptions('reload', RELOAD, async ({ flags, values }) => {

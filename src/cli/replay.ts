@@ -8,7 +8,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { err, ok, type Result } from '../base/index.ts';
 import { drawTrace, parseRecording, type Replay, replay, tellStory } from '../sim/index.ts';
 import type { Options } from './options.ts';
-import { REPLAY } from './options-of-verbs.ts';
+import { REPLAY } from './trial-verbs.ts';
 import { misuse, say, sayJson, withOptions } from './verb.ts';
 
 type Words = Options<keyof typeof REPLAY>;

@@ -16,8 +16,9 @@ import { askText, directoryOf, silenceText, type WhichNode } from './ask-directo
 import { doctorText, examine } from './doctor.ts';
 import { gatherFacts, readSystem } from './doctor-facts.ts';
 import { numbered } from './evidence.ts';
+import { REPORT } from './look-verbs.ts';
 import { DEFAULT_CONFIG_FILE } from './options-of-programs.ts';
-import { DEFAULT_RUN_DIRECTORY, REPORT } from './options-of-verbs.ts';
+import { DEFAULT_RUN_DIRECTORY } from './options-of-verbs.ts';
 import { type ArchivedFile, tarOf } from './tar.ts';
 import { say, sayJson, withOptions } from './verb.ts';
 import { versionText } from './version.ts';
@@ -47,7 +48,21 @@ const COMMANDS: readonly (readonly [name: string, ...argv: string[]])[] = [
   ['kernel/link-counters.txt', 'ip', '-s', 'link'],
   ['kernel/nftables.txt', 'nft', 'list', 'ruleset'],
   ['kernel/threads.txt', 'ps', '-eLo', 'pid,tid,cls,rtprio,ni,stat,comm'],
-  ['log.txt', 'journalctl', '-n', '3000', '--no-pager', '-t', 'pulse', '-t', 'lvsd', '-t', 'nanny', '-t', 'fos'],
+  [
+    'log.txt',
+    'journalctl',
+    '-n',
+    '3000',
+    '--no-pager',
+    '-t',
+    'pulse',
+    '-t',
+    'lvsd',
+    '-t',
+    'nanny',
+    '-t',
+    'fos',
+  ],
 ];
 
 const FILES: readonly (readonly [name: string, path: string])[] = [

@@ -7,6 +7,7 @@
  * that cannot be reached is said once, on standard error, and does not keep this node from being told.
  */
 import { MAX_WEIGHT } from '../core/index.ts';
+import { SERVER, UNDRAIN } from './act-verbs.ts';
 import {
   askDirector,
   type DirectorAnswer,
@@ -16,7 +17,7 @@ import {
   type WhichNode,
 } from './ask-director.ts';
 import { nodesOf } from './events.ts';
-import { DEFAULT_RUN_DIRECTORY, SERVER, UNDRAIN } from './options-of-verbs.ts';
+import { DEFAULT_RUN_DIRECTORY } from './options-of-verbs.ts';
 import { parseTime } from './span.ts';
 import { isStatus } from './status.ts';
 import { misuse, sayJson, withOptions } from './verb.ts';

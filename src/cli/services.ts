@@ -5,7 +5,8 @@
 import { err, ok, type Result } from '../base/index.ts';
 import type { ServicesDocument } from '../director/index.ts';
 import { askDirector, directoryOf, silenceText, titleOf, type WhichNode } from './ask-director.ts';
-import { DEFAULT_RUN_DIRECTORY, SERVICES } from './options-of-verbs.ts';
+import { SERVICES } from './look-verbs.ts';
+import { DEFAULT_RUN_DIRECTORY } from './options-of-verbs.ts';
 import { clearScreen } from './paint.ts';
 import { plainServices } from './plain.ts';
 import { servicesText } from './services-text.ts';

@@ -16,8 +16,8 @@ import {
   untested,
 } from '../sim/index.ts';
 import type { Options } from './options.ts';
-import { SIM } from './options-of-verbs.ts';
 import { searchAll, type Task, type Tell } from './sim-search.ts';
+import { SIM } from './trial-verbs.ts';
 import { misuse as misused, say as print, withOptions } from './verb.ts';
 
 type Words = Options<keyof typeof SIM>;

@@ -25,9 +25,10 @@ import {
   titleOf,
   type WhichNode,
 } from './ask-director.ts';
+import { STATUS, WATCH_STATUS } from './look-verbs.ts';
 import type { Options } from './options.ts';
 import { DEFAULT_CONFIG_FILE } from './options-of-programs.ts';
-import { DEFAULT_RUN_DIRECTORY, STATUS, WATCH_STATUS } from './options-of-verbs.ts';
+import { DEFAULT_RUN_DIRECTORY } from './options-of-verbs.ts';
 import { clearScreen, levelWord } from './paint.ts';
 import { plainStatus } from './plain.ts';
 import { briefText, statusText } from './status-text.ts';

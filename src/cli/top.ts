@@ -4,7 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServicesDocument } from '../director/index.ts';
-import { DEFAULT_RUN_DIRECTORY, TOP } from './options-of-verbs.ts';
+import { TOP } from './look-verbs.ts';
+import { DEFAULT_RUN_DIRECTORY } from './options-of-verbs.ts';
 import { clearScreen } from './paint.ts';
 import { askServices, unknown } from './services.ts';
 import { bytesText } from './services-text.ts';

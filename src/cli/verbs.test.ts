@@ -10,8 +10,9 @@ import { helpText, verbHelp } from './help.ts';
 import { runCommand } from './index.ts';
 import { manPage } from './man.ts';
 import type { OptionSpec } from './options.ts';
+import { MAN_PAGES, SHELLS } from './own-verbs.ts';
 import { GROUPS } from './verb.ts';
-import { findVerb, MAN_PAGES, SHELLS, VERBS } from './verbs.ts';
+import { findVerb, VERBS } from './verbs.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 

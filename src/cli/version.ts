@@ -1,7 +1,7 @@
 /** What `--version` says: three lines, as the programs of old did (program, its date, the package it belongs to). */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { VERSION } from './options-of-verbs.ts';
+import { VERSION } from './own-verbs.ts';
 import { say, sayJson, withOptions } from './verb.ts';
 
 const MANIFEST = join(import.meta.dirname, '..', '..', 'package.json');
