@@ -28,7 +28,7 @@ local reasons = {
   [0] = "start", "forced", "partner-silent", "partner-resigned", "no-partner", "split-brain-yield",
   "partner-deaf", "partner-claims", "outranked", "link-failure", "services-failed", "main-wedged",
   "lease-expired", "woke-late", "kernel-refused", "deaf", "operator", "handover", "stop", "adopted",
-  "isolated", "partner-failed",
+  "isolated", "partner-failed", "maintenance",
 }
 
 local f = piranha.fields

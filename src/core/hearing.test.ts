@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { after } from '../base/index.ts';
-import { encodeExtendedHeartbeat, type Trailer } from '../wire/index.ts';
+import { decodeTrailer, encodeExtendedHeartbeat, type Trailer } from '../wire/index.ts';
 import type { ExtendedSettings } from './extended-types.ts';
-import { roleOf } from './moves.ts';
+import type { OperatorOrder } from './failover-types.ts';
+import { reasonOf, roleOf } from './moves.ts';
+import { refusalOf } from './operator.ts';
 import { PARTNER, SETTINGS, TestDirector } from './test-director.ts';
 
 const OURS = 4096;
@@ -212,5 +214,36 @@ describe('a standby whose receiver is dead', () => {
   test('claims where there is nobody to ask: its partner gives way to it, and it serves nobody', () => {
     const pair = deafened(standby({ namesWitnesses: false, hasWitness: false }));
     assert.equal(pair.role, 'active partner-silent');
+  });
+});
+
+describe('a standby that may not take over', () => {
+  test('says what keeps it from it, in its heartbeats as in its status, and not what once made it a standby', () => {
+    const pair = standby();
+    const said = (): string => {
+      const sent = pair.runs(60).effects.flatMap((it) => (it.kind === 'send' ? [it.bytes] : []));
+      const trailer = decodeTrailer(
+        sent.at(-1) ?? new Uint8Array(),
+        { from: OWN, to: PARTNER },
+        [],
+      );
+      assert.ok(trailer.ok);
+      const { isEligible, reason } = trailer.value;
+      assert.equal(reasonOf(pair.state), reason);
+      return `${isEligible ? 'may' : 'may not'}: ${reason}`;
+    };
+    const order = (word: OperatorOrder): Pair =>
+      pair.feed({ kind: 'operator', now: pair.now, order: word });
+    assert.equal(said(), 'may: start');
+    order('maintenance-on');
+    assert.equal(said(), 'may not: maintenance');
+    order('maintenance-off');
+    assert.equal(said(), 'may: start');
+    pair.feed({ kind: 'services', now: pair.now, health: 'wedged' });
+    assert.equal(said(), 'may not: main-wedged');
+    order('resign');
+    assert.equal(said(), 'may not: operator');
+    const refused = refusalOf(pair.state, 'takeover', pair.now);
+    assert.equal(refused, 'this director may not take over (main-wedged)');
   });
 });

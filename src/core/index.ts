@@ -24,7 +24,15 @@ export * from './failover-types.ts';
 export { MAX_WEIGHT, parseLoad } from './health.ts';
 export { failoverCheck } from './health-check.ts';
 export { meaningOf } from './meaning.ts';
-export { type FailoverState, intervalMs, type Move, RULES, type Rule, roleOf } from './moves.ts';
+export {
+  type FailoverState,
+  intervalMs,
+  type Move,
+  RULES,
+  type Rule,
+  reasonOf,
+  roleOf,
+} from './moves.ts';
 export { refusalOf } from './operator.ts';
 export {
   type CoreRecord,

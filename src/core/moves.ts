@@ -216,7 +216,7 @@ function trailerOf(
     role: word === 'running' ? 'active' : rest,
     isEligible: state.isActive || mayActivate(state),
     isStopping: state.isStopping,
-    reason: state.reason,
+    reason: reasonOf(state),
     epoch: extended.epoch,
     moves: extended.moves,
     incarnation: settings.incarnation,
@@ -238,12 +238,27 @@ function trailerOf(
 
 /** Standby and free to take over: no failed link (M9), services or main thread, no operator's word against it. */
 export function mayActivate(state: FailoverState): boolean {
-  const isCut =
-    state.settings.monitorLinks && state.settings.paths.length > 0 && state.linksDown.length > 0;
-  const isAside = state.isInMaintenance || state.resignedUntilAt !== undefined;
-  const isIsolated = state.extended.isIsolated;
-  const isBroken = state.areServicesFailed || state.isWedged;
-  return !isCut && !isBroken && !isAside && !isIsolated && !state.isStopping;
+  return obstacleOf(state) === undefined;
+}
+
+/** What keeps a standby from taking over, the nearest to its end first; undefined: nothing. */
+function obstacleOf(state: FailoverState): Reason | undefined {
+  if (state.isStopping) return 'stop';
+  if (state.isInMaintenance) return 'maintenance';
+  if (state.resignedUntilAt !== undefined) return 'operator';
+  const { monitorLinks, paths } = state.settings;
+  if (monitorLinks && paths.length > 0 && state.linksDown.length > 0) return 'link-failure';
+  // One flag, two ways to it: a refusal of the kernel is never a standby's first.
+  if (state.areServicesFailed) {
+    return state.reason === 'kernel-refused' ? state.reason : 'services-failed';
+  }
+  if (state.isWedged) return 'main-wedged';
+  return state.extended.isIsolated ? 'isolated' : undefined;
+}
+
+/** Why it is what it is: what keeps a standby from taking over is nearer than what once made it one. */
+export function reasonOf(state: FailoverState): Reason {
+  return (state.isActive ? undefined : obstacleOf(state)) ?? state.reason;
 }
 
 /** Says RUNNING first, then raises: a partner of the original waits for nothing else. */

@@ -15,6 +15,7 @@ import {
   mayActivate,
   partnerUnready,
   rearm,
+  reasonOf,
   release,
   say,
   withdrawClaim,
@@ -33,10 +34,7 @@ export function refusalOf(
         return 'the partner is a legacy primary and active: it never gives way';
       if (state.isInMaintenance) return 'this director is in maintenance';
       // The order itself ends an earlier resignation.
-      if (!mayActivate({ ...state, resignedUntilAt: undefined })) {
-        return `this director may not take over (${state.reason})`;
-      }
-      return undefined;
+      return whyNot({ ...state, resignedUntilAt: undefined });
     case 'resign':
     case 'maintenance-on':
       return state.isActive ? partnerUnready(state, now) : undefined;
@@ -45,6 +43,10 @@ export function refusalOf(
     default:
       return unreachable(order);
   }
+}
+
+function whyNot(state: FailoverState): string | undefined {
+  return mayActivate(state) ? undefined : `this director may not take over (${reasonOf(state)})`;
 }
 
 /** The original's primary answers a rival by announcing again; only its operator can make it stop. */

@@ -149,14 +149,14 @@ export function serverStatus(
     port,
     configuredWeight: server.rules.configured,
     weight: weightOf(known, override, server),
-    reason: reason ?? failed?.reason ?? 'unproven',
+    reason: reason ?? failed?.reason ?? 'recovering',
     ...(failed === undefined ? {} : { detail: failed.detail }),
     since: known.since,
     ...(override === undefined ? {} : { override }),
   };
 }
 
-/** Undefined: a check is down, and its last failure is the reason. */
+/** Undefined: a check is down, and its last failure is the reason, if it has not been good since. */
 function reasonOf(
   server: ServerState,
   override: Override | undefined,

@@ -65,6 +65,7 @@ export const SERVER_REASONS = [
   'healthy', // its checks are up
   'slow-start', // they are, and its weight still grows
   'unproven', // no conclusion yet
+  'recovering', // it was down, its checks are good again, not yet for long enough
   'kept', // no conclusion yet; it was in service before this director started
   'drained', // operator
   'disabled', // operator

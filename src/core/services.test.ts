@@ -236,6 +236,16 @@ test('status tells every server with its reason', () => {
   ]);
 });
 
+test('a server that was down is recovering while its checks are good, and not yet often enough', () => {
+  const bench = new Bench().load(settings(section('web', 'rise = 3', ['a 21'])));
+  const reasons = [false, true, true, false, true, true, true].map((isUp) => {
+    const [service] = servicesStatus(bench.probe('21', isUp).state);
+    return service?.servers[0]?.reason;
+  });
+  const [once, again] = [['connect-refused', 'recovering', 'recovering'], ['healthy']];
+  assert.deepEqual(reasons, [...once, ...once, ...again]);
+});
+
 test('with service = fos there is no virtual service', () => {
   const text = TWO + TWO.replace('virtual web', 'failover f').replace(/server [^}]*}/g, '');
   const bench = new Bench().load(settings(text, HEAD.replace('service = lvs', 'service = fos')));

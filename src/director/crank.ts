@@ -27,6 +27,7 @@ import {
   initialState,
   intervalMs,
   type Note,
+  reasonOf,
   refusalOf,
   roleOf,
   step,
@@ -472,10 +473,11 @@ export class Crank {
     this.#toldAt = this.#now;
     const { refusal } = this.#converger;
     const lease = this.#lease.status();
+    const role = roleOf(this.#state);
     const snapshot: PulseSnapshot = {
       at: this.#now,
-      role: roleOf(this.#state),
-      reason: this.#reason,
+      role,
+      reason: role === 'fault' ? reasonOf(this.#state) : this.#reason,
       since: this.#since,
       addresses: { isSettled: !this.#converger.isBusy, ...(refusal !== undefined && { refusal }) },
       partnerSaid: this.#state.partnerSaid,

@@ -74,7 +74,7 @@ test('maintenance on: not active again even when the partner dies; off: it is of
   assert.equal(segment.piranha('primary', 'maintenance', 'on').status, 0);
   await until(() => holds(backup), 'the VIP on the partner');
   const refused = segment.piranha('backup', 'maintenance', 'on');
-  assert.match(refused.stderr, /refused: the partner may not take over \(operator\)/);
+  assert.match(refused.stderr, /refused: the partner may not take over \(maintenance\)/);
   second.signal('SIGKILL');
   await second.exit;
   assert.match(segment.status('primary'), /^DEGRADED {2}.*may not take over/);

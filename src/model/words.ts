@@ -36,5 +36,6 @@ export const REASONS = [
   'adopted', // restarted while the lease of an earlier life was alive: went on as active
   'isolated', // none of witness_hosts is heard
   'partner-failed', // service = fos: the partner is active and its services do not answer
+  'maintenance', // an operator's order: not to take over until it is lifted
 ] as const;
 export type Reason = (typeof REASONS)[number];
