@@ -337,7 +337,7 @@ describe('who is who on the segment', () => {
       twin.shell(`ip link set eth0 address ${macOf(12)}`);
       segment.configure('network = direct', ...services(['web', near(21)]));
       twin.start('arping', '-A', '-I', 'eth0', '-c', '20', '-w', '10', near(44));
-      const found = find(examine(segment, 'backup'), 'mac-duplicate');
+      const found = find(examine(segment, 'backup'), 'mac-duplicate', 'address');
       assert.equal(found.severity, 'broken');
       assert.match(found.text, /a machine with address 198\.51\.100\.44 has this machine's/);
     }));
@@ -429,6 +429,86 @@ describe('why a partner is silent', () => {
 
       primary.shell(firewall('output', 'drop'));
       assert.match(silence().text, /a firewall of this machine does not let heartbeats out/);
+    }));
+});
+
+describe('a pair as it should be', () => {
+  /** Of this kernel, or of a test that runs without privileges of a real start. */
+  const ELSEWHERE = [
+    'kernel-modules',
+    'real-time',
+    'lease-fits',
+    'device-manager',
+    'softnet-drops',
+  ];
+
+  test('is clean on both nodes; what its owner does not pass on, and what goes one way only, is found', () =>
+    withSegment(async (segment) => {
+      for (const [name, number] of [
+        ['web', 21],
+        ['app', 22],
+      ] as const) {
+        const host = await addServer(segment, name, number);
+        host.shell('ip route add default via 198.51.100.1');
+      }
+      const key = join(segment.directory, 'key');
+      writeFileSync(key, '00112233445566778899aabbccddeeff\n', { mode: 0o600 });
+      segment.configure(
+        'network = direct',
+        `heartbeat_key_file = ${key}`,
+        ...services(['web', near(21)], ['app', near(22)]),
+      );
+      const text = readFileSync(segment.configFile, 'utf8');
+      writeFileSync(
+        segment.configFile,
+        text
+          .replace('dataplane = none', 'dataplane = nftables')
+          .replace('port = 80', 'port = 80\nscheduler = wrr\ncheck = tcp\ncheck_interval_ms = 200'),
+      );
+      const brief = (...words: readonly string[]) =>
+        segment.piranha('primary', 'status', '--brief', ...words).stdout;
+      await activate(segment);
+      segment.pulse('backup');
+      await until(() => brief().includes('could take over'), 'the pair');
+      await until(() => brief('--node', 'partner').includes('PIRANHA OK'), 'the channel');
+      const isProven = (node: string) => () =>
+        segment.piranha(node, 'services').stdout.match(/ active /g)?.length === 2;
+      for (const node of ['primary', 'backup']) await until(isProven(node), 'the servers');
+
+      for (const node of ['primary', 'backup']) {
+        const { findings } = examine(segment, node);
+        const wrong = findings.filter(
+          ({ check, severity }) => severity !== 'good' && !ELSEWHERE.includes(check),
+        );
+        assert.deepEqual(wrong, [], node);
+      }
+      assert.match(
+        find(examine(segment, 'primary'), 'clock-offset').text,
+        /clock is \d+ ms (ahead|behind)/,
+      );
+      find(examine(segment, 'primary'), 'partner-hears');
+      assert.equal(find(examine(segment, 'backup'), 'vip-serves').severity, 'good');
+
+      const [primary, backup] = [segment.hosts.get('primary'), segment.hosts.get('backup')];
+      // Before the table of virtual services sees it.
+      primary?.shell(`
+        nft add table netdev fw
+        nft 'add chain netdev fw c { type filter hook ingress device eth0 priority -500; }'
+        nft 'add rule netdev fw c ip daddr ${VIP} tcp dport 80 drop'`);
+      const cut = find(examine(segment, 'backup'), 'vip-serves');
+      assert.equal(cut.severity, 'broken');
+      assert.match(cut.text, /^shop \(198\.51\.100\.100:80\): every real server has the service/);
+      primary?.shell('nft delete table netdev fw');
+
+      backup?.shell(`
+        nft add table inet fw
+        nft 'add chain inet fw c { type filter hook input priority 0; }'
+        nft 'add rule inet fw c udp dport 539 drop'`);
+      const isDeaf = () =>
+        bad(examine(segment, 'primary', '--no-probe'), 'partner-hears').length > 0;
+      await until(isDeaf, 'the partner to miss us');
+      const [deaf] = bad(examine(segment, 'primary', '--no-probe'), 'partner-hears');
+      assert.match(deaf ?? '', /public: the partner has not heard us for \d+ ms/);
     }));
 });
 

@@ -313,11 +313,16 @@ class Segment {
     const { dataPlane, network } = this.#settings;
     const partner = this.#partnerMac();
     if (isActive || dataPlane === 'none' || network === 'nat' || partner === undefined) return [];
-    const isReady = (service: VirtualService): boolean =>
-      this.#routes.some((route, index) => {
+    // Any of them may be the one that the scheduler takes; and the owner's health checks should say what ours do.
+    const isReady = (service: VirtualService): boolean => {
+      const row = this.#facts.services?.services.find(({ name }) => name === service.name);
+      if (row?.servers.every(({ state }) => state === 'active') !== true) return false;
+      const ready = this.#routes.filter((route, index) => {
         const { own, vip } = answers[index] ?? {};
         return route.service === service && (vip?.answer ?? own?.answer) === 'accepted';
       });
+      return ready.length === service.realServers.filter(({ isEnabled }) => isEnabled).length;
+    };
     const asked = [...new Set(this.#routes.map(({ service }) => service))].flatMap((service) => {
       const { address } = service.vip;
       const owners = this.#probe.macsOf(address).filter((mac) => !servers.has(mac));
@@ -386,7 +391,7 @@ function servesFinding(name: string, said: SynResult | undefined): Finding {
   return {
     check,
     severity: 'broken',
-    text: `${name}: a real server has the service, and the VIP's owner does not lead there: a firewall before IPVS, no row for it, or every weight 0`,
+    text: `${name}: every real server has the service, and the VIP's owner leads to none: a firewall before IPVS, no row for it, or every weight 0`,
     evidence: [`SYN to the VIP at the partner, as a client would send it: ${words}${more}`],
     cures: [{ on: 'the partner', command: 'piranha services; ipvsadm -Ln; nft list ruleset' }],
     frames,

@@ -109,7 +109,7 @@ export class SegmentProbe {
   /** How often each said so. */
   readonly #answering = new Map<IpAddress, Map<MacAddress, number>>();
   readonly #announcing = new Map<IpAddress, Map<MacAddress, number>>();
-  /** Frames from outside that carry our link-layer address as their sender's, by the address that they name. */
+  /** Frames that came in with our own link-layer address as their source, by the address that they name. */
   readonly #ownEchoes = new Map<IpAddress, HeardFrame[]>();
   #asked: readonly Asked[] = [];
   #sequence = 1024;
@@ -295,13 +295,14 @@ export class SegmentProbe {
     else if (this.#asked.length > 0) this.#hearAnswer(frame);
   }
 
-  #hearClaim({ address, mac, isAnswer }: Claim, frame: Uint8Array): void {
-    if (mac === this.#place.mac) {
+  #hearClaim({ address, mac, source, isAnswer }: Claim, frame: Uint8Array): void {
+    if (source === this.#place.mac) {
       const echoes = this.#ownEchoes.get(address) ?? [];
       if (this.#ownEchoes.size < MOST_FRAMES) this.#ownEchoes.set(address, echoes);
       this.#keep(echoes, frame, false);
       return;
     }
+    if (mac === this.#place.mac) return; // the partner, which tells the segment that we have the VIP
     const about = this.#about.get(address);
     if (about === undefined) return;
     const map = isAnswer ? this.#answering : this.#announcing;
@@ -349,6 +350,8 @@ function paddingOf(length: number, to: IpAddress): number {
 type Claim = {
   readonly address: IpAddress;
   readonly mac: MacAddress;
+  /** Who sent the frame. */
+  readonly source: MacAddress;
   /** Else it is who asks, and says so of itself. */
   readonly isAnswer: boolean;
 };
@@ -357,13 +360,13 @@ type Claim = {
 function claimOf(frame: Uint8Array): Claim | undefined {
   const arp = decodeArp(frame);
   if (arp.ok) {
-    const { operation, senderIp, senderMac } = arp.value;
-    return { address: senderIp, mac: senderMac, isAnswer: operation === 'reply' };
+    const { operation, senderIp, senderMac, source } = arp.value;
+    return { address: senderIp, mac: senderMac, source, isAnswer: operation === 'reply' };
   }
   const neighbour = decodeNeighbour(frame);
   if (!neighbour.ok || neighbour.value.kind !== 'advertisement') return undefined;
   const { target, linkLayer, source } = neighbour.value;
-  return { address: target, mac: linkLayer ?? source, isAnswer: true };
+  return { address: target, mac: linkLayer ?? source, source, isAnswer: true };
 }
 
 function batchesOf<T>(all: readonly T[]): readonly (readonly T[])[] {
