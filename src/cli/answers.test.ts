@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +23,7 @@ import { watch } from './watch.ts';
 
 /** The real routes on real sockets, before a director on an imagined machine; its verdict is what a test says. */
 const { ImaginedDirector, IMAGINED_CONFIG } = await imagined();
+const MAIN = join(import.meta.dirname, '..', 'main.ts');
 const director = new ImaginedDirector();
 const files = mkdtempSync(join(tmpdir(), 'pirv-'));
 const config = join(files, 'new.cf');
@@ -63,6 +65,9 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   takeover: own,
   resign: own,
   prove: ['--dry-run', ...own],
+  doctor: ['--no-probe', ...own, '-c', config],
+  report: ['--output', join(files, 'report.tar.gz'), ...own, '-c', config],
+  upgrade: ['--dry-run', ...own],
   server: ['drain', 'web/a', ...own],
   drain: ['web/a', ...own],
   undrain: ['web/a', ...own],
@@ -85,8 +90,8 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   version: [],
   help: [],
 };
-/** Told elsewhere: they go on until they are stopped, need root, or look at this whole machine. */
-const ELSEWHERE = ['watch', 'doctor', 'report', 'lab', 'replay', 'upgrade'];
+/** Told elsewhere: it goes on until it is stopped (below), needs root, or what a recorder wrote. */
+const ELSEWHERE = ['watch', 'lab', 'replay'];
 /** A JSON text a line, of things that have no end or no frame. */
 const LINES = ['events', 'sim'];
 
@@ -295,6 +300,26 @@ describe('--watch', () => {
     await sleep(30);
     assert.ok(drawn.length - before <= 10, String(drawn.length - before));
     await end();
+  });
+
+  test('as JSON is a document a line, the next as soon as something happens', async () => {
+    const argv = ['--disable-warning=ExperimentalWarning', MAIN, 'watch', '--json', ...own];
+    const watching = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    watching.stdout.setEncoding('utf8').on('data', (part: string) => {
+      text += part;
+    });
+    const lines = (): readonly string[] => text.split('\n').slice(0, -1);
+    try {
+      await until(() => lines().length >= 1);
+      await sleep(150); // the stream is open
+      const before = lines().length;
+      director.face.events.add({ kind: 'link', text: 'x' });
+      await until(() => lines().length > before);
+      for (const line of lines()) assert.equal(JSON.parse(line).v, 1);
+    } finally {
+      watching.kill();
+    }
   });
 
   test('goes on by the clock where there is nobody to tell of events', async () => {

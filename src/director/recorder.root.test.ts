@@ -70,6 +70,8 @@ test('a real freeze is recorded by both nodes; replayed, the core does what it d
   assert.match(stdout, /ARP: VIP is at backup/);
   assert.match(stdout, /-> backup/);
   assert.match(stdout, /~ woke \d+ ms late ~/);
+  const { v, isSame } = JSON.parse(run(PIRANHA, 'replay', ...files, '--json').stdout);
+  assert.deepEqual([v, isSame], [1, true]);
 });
 
 test('a recording that was changed by hand is told to differ', async () => {
