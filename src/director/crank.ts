@@ -33,7 +33,7 @@ import {
   step,
   wakeAt,
 } from '../core/index.ts';
-import type { Gateway, PathName, PortError, Reason } from '../model/index.ts';
+import type { Gateway, PathName, PortError } from '../model/index.ts';
 import type { AddressPort, Clock, Poller } from '../ports/index.ts';
 import { Announcer, type AnnouncerPorts } from './announcer.ts';
 import { Converger, type Done } from './converger.ts';
@@ -98,7 +98,6 @@ export class Crank {
   readonly #inbox: Input[] = [];
   #now: Instant;
   #since: Instant;
-  #reason: Reason = 'start';
   #heardAt: { readonly [path in PathName]?: Instant } = {};
   #linksDown: readonly PathName[] = [];
   #isWedged = false;
@@ -456,10 +455,8 @@ export class Crank {
   }
 
   #note(note: Note): void {
-    if (note.kind === 'role') {
-      this.#reason = note.reason;
-      this.#since = this.#now;
-    } else if (note.kind === 'dropped') {
+    if (note.kind === 'role') this.#since = this.#now;
+    else if (note.kind === 'dropped') {
       this.#dropReason = note.reason;
       const { dropped } = this.#counters;
       dropped[note.reason] = (dropped[note.reason] ?? 0) + 1;
@@ -473,11 +470,10 @@ export class Crank {
     this.#toldAt = this.#now;
     const { refusal } = this.#converger;
     const lease = this.#lease.status();
-    const role = roleOf(this.#state);
     const snapshot: PulseSnapshot = {
       at: this.#now,
-      role,
-      reason: role === 'fault' ? reasonOf(this.#state) : this.#reason,
+      role: roleOf(this.#state),
+      reason: reasonOf(this.#state),
       since: this.#since,
       addresses: { isSettled: !this.#converger.isBusy, ...(refusal !== undefined && { refusal }) },
       partnerSaid: this.#state.partnerSaid,
