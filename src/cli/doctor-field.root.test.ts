@@ -342,6 +342,16 @@ describe('who is who on the segment', () => {
       assert.match(found.text, /a machine with address 198\.51\.100\.44 has this machine's/);
     }));
 
+  test('our own address at another machine is found, though that one never speaks of itself', () =>
+    withSegment(async (segment) => {
+      const clone = await segment.add('clone', 45);
+      clone.shell('ip addr add 198.51.100.12/24 dev eth0');
+      segment.configure('network = direct', ...services(['web', near(21)]));
+      const found = find(examine(segment, 'backup'), 'address-duplicate', 'of this machine');
+      assert.equal(found.severity, 'broken');
+      assert.match(found.text, new RegExp(`198\\.51\\.100\\.12 .* is also at ${macOf(45)}`));
+    }));
+
   test('who answers ARP for everybody is told by its link-layer address', () =>
     withSegment(async (segment, router) => {
       await addFar(segment, router);

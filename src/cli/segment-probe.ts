@@ -19,6 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   err,
   type IpAddress,
+  ip,
   ipFamily,
   type MacAddress,
   type Milliseconds,
@@ -87,6 +88,8 @@ type Asked = {
   readonly frames: HeardFrame[];
 };
 
+/** Who asks without an address. */
+const NOBODY_YET = ip('0.0.0.0');
 const ROUNDS = 3;
 const ROUND_MS: Milliseconds = 150;
 const LAST_MS: Milliseconds = 350;
@@ -223,13 +226,14 @@ export class SegmentProbe {
   }
 
   #ask({ from, address }: WhoHas, destination?: MacAddress): void {
+    const isFour = ipFamily(address) === 4;
     const question = {
       senderMac: this.#place.mac,
-      senderIp: from,
+      // Nobody answers for an address to the one who says that he has it: about our own we ask as nobody (RFC 5227 §2.1.1).
+      senderIp: isFour && from === address ? NOBODY_YET : from,
       targetIp: address,
       ...(destination !== undefined && { destination }),
     };
-    const isFour = ipFamily(address) === 4;
     const frame = isFour ? encodeArpQuestion(question) : encodeNeighbourQuestion(question);
     this.#send(frame, this.#about.get(address));
   }
@@ -360,8 +364,9 @@ type Claim = {
 function claimOf(frame: Uint8Array): Claim | undefined {
   const arp = decodeArp(frame);
   if (arp.ok) {
-    const { operation, senderIp, senderMac, source } = arp.value;
-    return { address: senderIp, mac: senderMac, source, isAnswer: operation === 'reply' };
+    const { operation, senderIp, senderMac, targetIp, source } = arp.value;
+    const address = senderIp === NOBODY_YET ? targetIp : senderIp;
+    return { address, mac: senderMac, source, isAnswer: operation === 'reply' };
   }
   const neighbour = decodeNeighbour(frame);
   if (!neighbour.ok || neighbour.value.kind !== 'advertisement') return undefined;
