@@ -5,7 +5,7 @@
  * frozen one, and refuses for one that is gone, whatever number the pid file carries. Rejected: believing the pid
  * file (numbers are reused), and locks (Node has none without another dependency).
  */
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { Milliseconds } from '../base/index.ts';
@@ -70,7 +70,8 @@ export function isHeld(directory: RunDirectory): Promise<boolean> {
 export function claim(directory: RunDirectory): void {
   makeDirectory(directory.path);
   for (const socket of ownSockets(directory)) rmSync(socket, { force: true });
-  writeFileSync(directory.pidFile, `${process.pid}\n`, { mode: 0o644 });
+  writeFileSync(directory.pidFile, `${process.pid}\n`);
+  chmodSync(directory.pidFile, 0o644); // whatever the umask: everybody may know who runs
 }
 
 /** With its parents. Not mkdir's own `recursive`: below /proc that tries for ever (Node 24). */
