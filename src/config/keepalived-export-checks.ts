@@ -20,11 +20,11 @@ type Checker = {
   readonly program?: string;
 };
 
-/** The lines of the checker of each server; what is lost is told once for the service. */
+/** The lines of the checker of a server whose line has the port `written`; what is lost is told once for the service. */
 export function checkerLines(
   service: VirtualService,
   tell: Tell,
-): (server: RealServer) => readonly string[] {
+): (server: RealServer, written: number) => readonly string[] {
   const check = service.check ?? DEFAULT_CHECK_SETTINGS;
   const say = (keyword: string, sentence: string) => tell(service.origin.line, keyword, sentence);
   if (check.isVipChecked) {
@@ -35,7 +35,7 @@ export function checkerLines(
   }
   const checker = checkerOf(service, check, say);
   const timing = timingOf(service, check, checker.program !== undefined, say);
-  return (server) => {
+  return (server, written) => {
     const command = checker.program
       ?.split(' ')
       .map((word) => {
@@ -43,8 +43,8 @@ export function checkerLines(
         return word === '%p' ? String(check.port ?? server.port) : word;
       })
       .join(' ');
-    const port = check.port ?? (service.firewallMark > 0 ? server.port : 0);
-    const hasPort = port > 0 && checker.name !== 'PING_CHECK';
+    const port = check.port ?? server.port;
+    const hasPort = port > 0 && port !== written && checker.name !== 'PING_CHECK';
     const place = [
       ...(check.address === undefined ? [] : [`connect_ip ${check.address}`]),
       ...(hasPort ? [`connect_port ${port}`] : []),

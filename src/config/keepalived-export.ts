@@ -5,9 +5,10 @@
  * What keepalived cannot do is told twice: as a comment at the head of the file and as a note by line.
  * Source: keepalived.conf(5) 2.2.7.
  */
-import { ipBytes, ipFamily } from '../base/index.ts';
+import { type IpAddress, ipBytes, ipFamily } from '../base/index.ts';
 import {
   DEFAULT_QUORUM,
+  type ForwardingMethod,
   floatingAddresses,
   type RealServer,
   type Settings,
@@ -231,6 +232,13 @@ function serviceLines(
       tell(server.origin.line, 'active', `${server.name} is disabled and left out`);
   }
   const checker = checkerLines(service, tell);
+  for (const server of enabled) {
+    const written = portOn(server.port, service, settings.network);
+    if (written !== server.port && service.firewallMark === 0) {
+      const sentence = `packets keep their port with network = ${settings.network}; the server is checked on port ${server.port}`;
+      tell(server.origin.line, 'port', sentence);
+    }
+  }
   return [
     '',
     `! ${service.name}`,
@@ -248,8 +256,14 @@ function serviceLines(
     ...hookLine('quorum_up', quorum.upCommand),
     ...hookLine('quorum_down', quorum.downCommand),
     '    alpha',
-    ...(sorryServer === undefined ? [] : [`    sorry_server ${sorryServer} ${service.port}`]),
-    ...enabled.flatMap((server) => serverLines(server, service, checker(server))),
+    ...(sorryServer === undefined
+      ? []
+      : [
+          `    sorry_server ${placeOf(sorryServer, portOn(service.port, service, settings.network))}`,
+        ]),
+    ...enabled.flatMap((server) =>
+      serverLines(server, service, settings.network, (written) => checker(server, written)),
+    ),
     '}',
   ];
 }
@@ -261,17 +275,31 @@ function granularity({ persistenceMask, vip }: VirtualService): string {
   return String(bits.replaceAll('0', '').length);
 }
 
-/** A marked service takes every port to its servers. */
+/** Only NAT gives a packet another port; with the other methods keepalived refuses any but that of the service. */
+function portOn(
+  port: number,
+  { port: own, firewallMark }: VirtualService,
+  network: ForwardingMethod,
+) {
+  if (network === 'nat') return port;
+  return firewallMark > 0 ? 0 : own;
+}
+
+function placeOf(address: IpAddress, port: number): string {
+  return port === 0 ? address : `${address} ${port}`;
+}
+
 function serverLines(
   { address, port, weight }: RealServer,
-  { firewallMark }: VirtualService,
-  checker: readonly string[],
+  service: VirtualService,
+  network: ForwardingMethod,
+  checker: (written: number) => readonly string[],
 ): string[] {
-  const isAnyPort = port === 0 || firewallMark > 0;
+  const written = portOn(port, service, network);
   return [
-    `    real_server ${address}${isAnyPort ? '' : ` ${port}`} {`,
+    `    real_server ${placeOf(address, written)} {`,
     `        weight ${weight}`,
-    ...checker.map((line) => `        ${line}`),
+    ...checker(written).map((line) => `        ${line}`),
     '    }',
   ];
 }
