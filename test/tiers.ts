@@ -149,17 +149,19 @@ export const TIERS: readonly Tier[] = [
         argv: [process.execPath, '--disable-warning=ExperimentalWarning', 'test/uml/run.ts'],
         limitMs: 5 * minute,
       },
-      {
-        name: 'test/uml/lease.ts',
-        kind: 'tap',
-        argv: [
-          process.execPath,
-          '--disable-warning=ExperimentalWarning',
-          'test/uml/run.ts',
-          'test/uml/lease.ts',
-        ],
-        limitMs: 5 * minute,
-      },
+      ...['test/uml/lease.ts', 'test/uml/keepalived.ts'].map(
+        (program): Job => ({
+          name: program,
+          kind: 'tap',
+          argv: [
+            process.execPath,
+            '--disable-warning=ExperimentalWarning',
+            'test/uml/run.ts',
+            program,
+          ],
+          limitMs: 5 * minute,
+        }),
+      ),
     ],
   },
   {
