@@ -402,7 +402,16 @@ function reload(move: Move, now: Instant, settings: FailoverSettings): Move {
     },
     { kind: 'converge', wish: number, role: isActive ? 'active' : 'standby' },
   );
-  return !isActive && !mayActivate(move.state) ? rearm(renewed, now) : renewed;
+  const asked = asksFromNowOn(renewed, now, before);
+  return !isActive && !mayActivate(move.state) ? rearm(asked, now) : asked;
+}
+
+/** Witnesses that were not named before could not have been asked in time: nobody was late. */
+function asksFromNowOn(move: Move, now: Instant, before: FailoverSettings): Move {
+  const isNew =
+    before.extended?.namesWitnesses !== true &&
+    extendedSettings(move.state)?.namesWitnesses === true;
+  return isNew ? forgiveSilence(changeExtended(move, { askedSegmentAt: now }), now) : move;
 }
 
 function stop(move: Move, now: Instant): Move {

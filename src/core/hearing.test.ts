@@ -217,6 +217,22 @@ describe('a standby whose receiver is dead', () => {
   });
 });
 
+test('witnesses that a reload names are asked from then on: nobody was late, nobody is isolated', () => {
+  for (const pair of [owner({ namesWitnesses: false }), standby({ namesWitnesses: false })]) {
+    const before = roleOf(pair.state);
+    const named = { ...pair.state.settings, extended: EXTENDED };
+    pair.feed({ kind: 'settings', now: pair.now, settings: named });
+    const notes = pair
+      .runs(2000)
+      .effects.flatMap((it) => (it.kind === 'note' ? [it.note.kind] : []));
+    assert.ok(!notes.includes('late') && !notes.includes('witnesses'), `${before}: ${notes}`);
+    assert.equal(roleOf(pair.state), before);
+    pair.isWitnessHeard = false;
+    pair.runs(1000);
+    assert.equal(pair.state.extended.isIsolated, true);
+  }
+});
+
 describe('a standby that may not take over', () => {
   test('says what keeps it from it, in its heartbeats as in its status, and not what once made it a standby', () => {
     const pair = standby();
