@@ -20,9 +20,9 @@ import {
   type Undone,
   waitingText,
 } from './changes.ts';
+import { channelLack } from './courier-keeper.ts';
 import { PairChanges, type PairParts } from './pair-changes.ts';
 import { type Partner, PartnerOverCourier } from './partner-client.ts';
-import type { PulsePlan } from './plan.ts';
 import type { RunningConfiguration } from './running-configuration.ts';
 import { readRunning } from './running-file.ts';
 import { systemErrorText } from './sentences.ts';
@@ -63,8 +63,6 @@ export type ChangeDeskParts = {
   readonly role: () => Role | undefined;
   /** Settles when the kernel holds what the newest file asks for: undefined, or why it does not. */
   readonly settled: () => Promise<string | undefined>;
-  /** Why there is no channel to the partner. */
-  readonly lack: (plan: PulsePlan) => string | undefined;
   /** Keeps the channel as it is until the work is done, whatever the file says of it by then. */
   readonly holdingChannel: PairParts['holdingChannel'];
   /** What an operator's word says beside the file. */
@@ -85,7 +83,7 @@ export class ChangeDesk {
   constructor(parts: ChangeDeskParts) {
     const { file, stateDirectory, runDirectory, configuration, settled, tell, role } = parts;
     this.#parts = parts;
-    const lack = (): string | undefined => parts.lack(configuration.plan);
+    const lack = (): string | undefined => channelLack(configuration.plan);
     const partner = parts.partner ?? new PartnerOverCourier(runDirectory, lack);
     this.#partner = partner;
     try {

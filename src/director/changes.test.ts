@@ -102,7 +102,6 @@ class Side {
       configuration: this.running,
       role: () => (isActive ? 'active' : 'standby'),
       settled: async () => undefined,
-      lack: () => undefined,
       holdingChannel: (work) => work(),
       overrides: () => [],
       tell: (lines) => this.log.push(...lines),

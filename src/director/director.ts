@@ -23,7 +23,7 @@ import {
   setNice,
 } from '../ports/index.ts';
 import { ChangeDesk } from './change-desk.ts';
-import { CourierKeeper, channelLack } from './courier-keeper.ts';
+import { CourierKeeper } from './courier-keeper.ts';
 import { type ChosenPlane, choosePlane } from './data-plane.ts';
 import { Daybook } from './daybook.ts';
 import type { DirectorFace, OpenApi } from './face.ts';
@@ -266,7 +266,6 @@ export class Director {
       configuration: this.#current,
       role: () => this.#board.snapshot?.role,
       settled: () => this.#board.settled(),
-      lack: channelLack,
       holdingChannel: (work) => this.#living?.courier.during(work) ?? work(),
       overrides: () => overrideSentences(this.#living?.services.state, new BootClock().now()),
       tell: (lines) => this.#book.tell(lines, 'config'),

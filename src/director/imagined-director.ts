@@ -13,7 +13,6 @@ import { BootClock, IpvsPort, ProcessSpawner } from '../ports/index.ts';
 import { encodeHeartbeat } from '../wire/index.ts';
 import { AuditLog } from './audit-log.ts';
 import { ChangeDesk } from './change-desk.ts';
-import { channelLack } from './courier-keeper.ts';
 import type { Crank } from './crank.ts';
 import { EventLog } from './event-log.ts';
 import type { DirectorFace } from './face.ts';
@@ -155,7 +154,6 @@ export class ImaginedDirector {
         configuration: this.#configuration,
         role: () => this.#board.snapshot?.role,
         settled: () => this.#board.settled(),
-        lack: channelLack,
         holdingChannel: (work) => work(),
         overrides: () => overrideSentences(this.#services.state, new BootClock().now()),
         tell,
