@@ -222,9 +222,8 @@ test('witnesses that a reload names are asked from then on: nobody was late, nob
     const before = roleOf(pair.state);
     const named = { ...pair.state.settings, extended: EXTENDED };
     pair.feed({ kind: 'settings', now: pair.now, settings: named });
-    const notes = pair
-      .runs(2000)
-      .effects.flatMap((it) => (it.kind === 'note' ? [it.note.kind] : []));
+    const effects = [...pair.effects, ...pair.runs(2000).effects];
+    const notes = effects.flatMap((it) => (it.kind === 'note' ? [it.note.kind] : []));
     assert.ok(!notes.includes('late') && !notes.includes('witnesses'), `${before}: ${notes}`);
     assert.equal(roleOf(pair.state), before);
     pair.isWitnessHeard = false;
