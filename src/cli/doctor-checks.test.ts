@@ -120,6 +120,10 @@ function machine({ of = DIRECT, says = {}, system = {}, ...changes }: Changes = 
     askAgain: async () => undefined,
     features: () => 'large-receive-offload: off [fixed]\n',
     read: (path) => files[path],
+    list: (path) =>
+      Object.keys(files).flatMap((name) =>
+        name.startsWith(`${path}/`) ? [name.slice(path.length + 1)] : [],
+      ),
   };
   const given = Object.entries(changes);
   const kept = Object.entries(facts).filter(([name]) => !given.some(([other]) => other === name));
@@ -444,6 +448,18 @@ describe('what looks like a fault and is none:', () => {
       {
         processes: networkd,
         system: { [device]: state, [file]: '[Network]\nKeepConfiguration=static' },
+      },
+    ],
+    [
+      'systemd-networkd that was told so in a drop-in',
+      {
+        processes: networkd,
+        system: {
+          [device]: state,
+          [file]: '[Network]\nKeepConfiguration=no',
+          [`${file}.d/keep.conf`]: '[Network]\nKeepConfiguration=static',
+          '/usr/lib/systemd/network/lan.network.d/keep.conf': 'KeepConfiguration=no',
+        },
       },
     ],
     [

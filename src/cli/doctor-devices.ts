@@ -32,38 +32,47 @@ const TOLERABLE = 1e-4;
 /** And more than so many, for a machine that has just started. */
 const FEW = 100;
 
-function managers({ processes, kernel, read }: Facts, settings: Settings): readonly Said[] {
+function managers(facts: Facts, settings: Settings): readonly Said[] {
+  const { processes, kernel, read } = facts;
   const runs = (name: string): boolean => processes.some((process) => process.name === name);
   const devices = vipDevices(settings);
   const links = kernel.links.filter(({ name }) => devices.includes(name));
   const said = links.flatMap(({ name, index }): readonly Said[] => [
-    ...(runs('systemd-network') ? networkd(name, index, read) : []),
+    ...(runs('systemd-network') ? networkd(name, index, facts) : []),
     ...(runs('NetworkManager') ? networkManager(name, index, read) : []),
   ]);
   return said.length > 0 ? said : good(devices.join(', '));
 }
 
-/** Its state file names the .network file and its drop-ins; the last word in them holds. */
-function networkd(device: string, index: number, read: Facts['read']): readonly Said[] {
+/** Where drop-ins of a .network file lie; of two with one name the first directory's holds (systemd.network(5)). */
+const UNITS = ['/etc', '/run', '/usr/local/lib', '/usr/lib'].map(
+  (path) => `${path}/systemd/network`,
+);
+
+/** Its state file names the .network file; the last word in that and in its drop-ins holds. */
+function networkd(device: string, index: number, { read, list }: Facts): readonly Said[] {
   const state = read(`/run/systemd/netif/links/${index}`) ?? '';
   const of = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(state)?.[1] ?? '';
   const file = of('NETWORK_FILE').replaceAll('"', '');
   if (file === '' || of('ADMIN_STATE') === 'unmanaged') return [];
-  const dropIns = of('NETWORK_FILE_DROPINS')
-    .replaceAll('"', '')
-    .split(/[:\s]+/);
-  const values = [file, ...dropIns].flatMap((path) =>
+  const folder = `${file.split('/').at(-1)}.d`;
+  const dropIns = new Map<string, string>();
+  for (const unit of UNITS.toReversed()) {
+    for (const name of list(`${unit}/${folder}`)) dropIns.set(name, `${unit}/${folder}/${name}`);
+  }
+  const paths = [file, ...[...dropIns].sort().map(([, path]) => path)];
+  const values = paths.flatMap((path) =>
     Array.from(
       (read(path) ?? '').matchAll(/^\s*KeepConfiguration\s*=\s*(\S+)/gm),
       ([, value]) => value,
     ),
   );
   if (/^(static|yes|true|on|1)$/.test(values.at(-1) ?? '')) return [];
-  const folder = `/etc/systemd/network/${file.split('/').at(-1)}.d`;
+  const own = `/etc/systemd/network/${folder}`;
   return warning(
-    `systemd-networkd manages ${device}: when it starts again it removes addresses that are not in ${file}, the VIPs among them (the director puts them back)`,
+    `systemd-networkd manages ${device}: told to reload or reconfigure, it removes addresses that are not in ${file}, the VIPs among them (the director puts them back)`,
     here(
-      `mkdir -p ${folder} && printf '[Network]\\nKeepConfiguration=static\\n' > ${folder}/keep.conf && networkctl reload`,
+      `mkdir -p ${own} && printf '[Network]\\nKeepConfiguration=static\\n' > ${own}/keep.conf && networkctl reload`,
     ),
   );
 }

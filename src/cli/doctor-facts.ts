@@ -73,6 +73,8 @@ export type Facts = {
   readonly features: (device: string) => string | undefined;
   /** A file of /proc or /sys; undefined where there is none. */
   readonly read: (path: string) => string | undefined;
+  /** The names in a directory, in order; none where there is no such directory. */
+  readonly list: (path: string) => readonly string[];
 };
 
 export async function gatherFacts(options: {
@@ -119,6 +121,7 @@ export async function gatherFacts(options: {
     ...(isStatus(partner) && { partner, clock: clockOf(partner, askedAt, answeredAt) }),
     features,
     read: readSystem,
+    list: namesIn,
   };
 }
 
@@ -142,6 +145,14 @@ export function readSystem(path: string): string | undefined {
     return readFileSync(path, 'utf8').trim();
   } catch {
     return undefined; // not in this kernel, or not for us
+  }
+}
+
+function namesIn(path: string): readonly string[] {
+  try {
+    return readdirSync(path).sort();
+  } catch {
+    return []; // not there, or not for us
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { enterNamespace } from '../ports/index.ts';
@@ -331,11 +331,28 @@ describe('who is who on the segment', () => {
       assert.match(twice.text, new RegExp(`${macOf(21)} and ${macOf(31)}`));
     }));
 
-  test('who has our own link-layer address is heard when it speaks', () =>
+  test('who has our own link-layer address is heard when it speaks; a partner that announces for us is not it', () =>
     withSegment(async (segment) => {
+      const friend = await segment.add('friend', 45);
+      const room = (name: string) => join(import.meta.dirname, '..', name, 'index.ts');
+      const script = `
+        import { native, openPacketSocket } from '${room('ports')}';
+        import { encodeArpAnnouncement } from '${room('wire')}';
+        const socket = openPacketSocket({ index: native().interfaceIndex('eth0') });
+        const words = { form: 'reply', vip: '${VIP}', mac: '${macOf(12)}', source: '${macOf(45)}' };
+        setInterval(() => socket.value.send(encodeArpAnnouncement(words)), 50);`;
+      const speaker = friend.start(process.execPath, '--input-type=module', '-e', script);
+      segment.configure('network = direct', ...services(['web', near(21)]));
+      const heard = () =>
+        segment.hosts.get('backup')?.shell('grep -o "eth0: *[0-9]* *[0-9]*" /proc/net/dev');
+      const packets = () => Number(heard()?.split(/ +/)[2]);
+      const before = packets();
+      await until(() => packets() > before + 10, 'the friend');
+      assert.deepEqual(bad(examine(segment, 'backup'), 'mac-duplicate'), []);
+      speaker.kill();
+
       const twin = await segment.add('twin', 44);
       twin.shell(`ip link set eth0 address ${macOf(12)}`);
-      segment.configure('network = direct', ...services(['web', near(21)]));
       twin.start('arping', '-A', '-I', 'eth0', '-c', '20', '-w', '10', near(44));
       const found = find(examine(segment, 'backup'), 'mac-duplicate', 'address');
       assert.equal(found.severity, 'broken');
@@ -582,6 +599,45 @@ describe('this machine', () => {
       assert.deepEqual(found(), expected, look().join('\n'));
     }));
 
+  const NETWORKD = '/lib/systemd/systemd-networkd';
+  const WITHOUT_NETWORKD = existsSync(NETWORKD)
+    ? {}
+    : { skip: 'systemd-networkd is not installed' };
+
+  test(
+    'a real systemd-networkd that would take the VIP away is found, and one that keeps it is not',
+    WITHOUT_NETWORKD,
+    () =>
+      withSegment(async (segment) => {
+        segment.configure('network = direct', ...services(['web', near(21)]));
+        const doctor = `${join(import.meta.dirname, '../../piranha')} doctor --only device-manager --no-probe -c ${segment.configFile} | tail -n +2`;
+        // Where /sys cannot be written networkd waits for no udev.
+        const script = `
+        mount -t sysfs -o ro s /sys
+        mkdir -p /run/systemd && mount -t tmpfs t /run/systemd
+        mkdir -p /etc/systemd/network && mount -t tmpfs t /etc/systemd/network
+        mkdir -p /run/systemd/netif/links /run/systemd/netif/leases /run/systemd/netif/lldp
+        chown -R systemd-network /run/systemd/netif
+        printf '[Match]\\nName=eth0\\n[Network]\\nAddress=198.51.100.12/24\\n' > /etc/systemd/network/lan.network
+        ${NETWORKD} >/dev/null 2>&1 & pid=$!
+        for i in $(seq 100); do grep -qs NETWORK_FILE /run/systemd/netif/links/* && break; sleep 0.1; done
+        ${doctor} | tee ${segment.directory}/found
+        eval "$(grep -o 'mkdir -p /etc.*keep.conf' ${segment.directory}/found)"
+        echo AFTERWARDS
+        ${doctor}
+        kill $pid`;
+        const { stdout, stderr } =
+          segment.hosts.get('backup')?.run('unshare', '-m', 'sh', '-c', script) ?? {};
+        const [before = '', after = ''] = stdout?.split('AFTERWARDS') ?? [];
+        assert.match(
+          before,
+          /! device-manager {2}systemd-networkd manages eth0: .* not in \/etc\/systemd\/network\/lan\.network/,
+          stderr,
+        );
+        assert.match(after, /✓ device-manager/, stderr);
+      }),
+  );
+
   test('--fix writes the settings of this kernel for now and later, and nothing else', () =>
     withSegment(async (segment) => {
       const backup = segment.hosts.get('backup');
@@ -618,6 +674,19 @@ describe('this machine', () => {
       );
       assert.doesNotMatch(printed, /FILE/);
       assert.equal(forward(), '0');
+      // Asked on a terminal; what is not yes is no.
+      const asked = (answer: string) => {
+        const words = ['doctor', '--fix', '--no-probe', '-c', segment.configFile];
+        const line = `mount -t tmpfs t /etc/sysctl.d; { sleep 2; echo ${answer}; } | script -qec '${[join(import.meta.dirname, '../../piranha'), ...words].join(' ')}' /dev/null`;
+        return backup.run('unshare', '-m', 'sh', '-c', line).stdout;
+      };
+      assert.match(asked('no'), /Set 3 settings of this kernel now, and in \/etc\/sysctl\.d/);
+      assert.equal(forward(), '0');
+      assert.match(asked('yes'), /# done: 3 settings/);
+      assert.equal(forward(), '1');
+      backup.shell(
+        'echo 0 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv4/conf/all/send_redirects; echo 1 > /proc/sys/net/ipv4/conf/eth0/send_redirects',
+      );
       const written = fix('--yes');
       assert.match(
         written,
