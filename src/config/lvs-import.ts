@@ -28,6 +28,14 @@ const UNUSED: ReadonlyMap<string, string> = new Map(
   ),
 );
 
+/** Directives that 0.8.6 obeyed in another way. */
+const OTHERWISE: ReadonlyMap<string, string> = new Map([
+  [
+    'send_program',
+    'a program that fails or is killed means down; 0.8.6 took such a server for healthy',
+  ],
+]);
+
 /** Reads an lvs.cf in the tolerant grammar. Never throws; a file too broken to change comes back as it was. */
 export function importLvs(
   text: string,
@@ -42,10 +50,15 @@ export function importLvs(
     }
   }
   const lines = document.lines.map((line, index) => {
-    const unused = unusedKey(line);
+    const keyword = keyOf(line);
+    const otherwise = OTHERWISE.get(keyword);
+    if (otherwise !== undefined) {
+      notes.push({ kind: 'changed', line: index + 1, keyword, sentence: otherwise });
+    }
+    const unused = UNUSED.get(keyword);
     if (unused !== undefined) {
-      const sentence = `${UNUSED.get(unused)}; made a comment`;
-      notes.push({ kind: 'needless', line: index + 1, keyword: unused, sentence });
+      const sentence = `${unused}; made a comment`;
+      notes.push({ kind: 'needless', line: index + 1, keyword, sentence });
       return line.replace(/^([ \t]*)/, '$1# ');
     }
     return (byLine.get(index + 1) ?? []).reduce((edited, problem) => {
@@ -56,10 +69,9 @@ export function importLvs(
   return { text: formatDocument(normaliseDocument({ ...document, lines })), notes };
 }
 
-function unusedKey(line: string): string | undefined {
+function keyOf(line: string): string {
   const statement = parseStatement(line);
-  if (statement.kind !== 'directive') return undefined;
-  return UNUSED.has(statement.key.text) ? statement.key.text : undefined;
+  return statement.kind === 'directive' ? statement.key.text : '';
 }
 
 function noteOf({ line, found, message, suggestion }: Problem): Note {
