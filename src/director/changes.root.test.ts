@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmodSync, statSync } from 'node:fs';
+import { chmodSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { enterNamespace } from '../ports/index.ts';
 import { TestPair } from './pair-under-test.ts';
@@ -27,6 +28,14 @@ describe('a change on both nodes', () => {
     assert.ok(pair.bothWeigh('2'));
     assert.match(pair.read('primary'), /^serial_no = 8 # counted$/m);
     assert.equal(pair.read('primary'), pair.read('backup'));
+    const theirs = readFileSync(
+      join(pair.segment.directory, 'state-backup', 'audit.jsonl'),
+      'utf8',
+    );
+    assert.match(
+      theirs,
+      /"who":"alice \(through the primary\)","from":"courier\.sock","action":"POST \/v1\/config\/apply"/,
+    );
     assert.deepEqual([pair.runningSerial('primary'), pair.runningSerial('backup')], [8, 8]);
     assert.equal(statSync(pair.fileOf('backup')).mode & 0o777, 0o640);
 

@@ -10,9 +10,18 @@ import { pathsDown } from './links.ts';
 import { MainWatch } from './main-watch.ts';
 import type { ToWorker } from './messages.ts';
 import { neighbourMac } from './neighbours.ts';
+import { userHeader } from './partner-client.ts';
 import { wordToBegin } from './pulse-worker.ts';
 import { claim, isHeld, leave, readPid, runDirectory } from './run-directory.ts';
 import { measureLateness } from './self-test.ts';
+
+test('who orders something of the partner is named in printable characters, without his number here', () => {
+  const named = (name: string) => userHeader(name)['piranha-user'];
+  assert.equal(named('alice (uid 1000)'), 'alice');
+  assert.equal(named('ann (by root)'), 'ann');
+  assert.equal(named('Zoë\r\nroot'), 'Zo???root');
+  assert.equal(named('x'.repeat(200)).length, 64);
+});
 
 describe('monitor_links', () => {
   const paths = [
