@@ -6,6 +6,7 @@ import { existsSync, globSync } from 'node:fs';
 import { flagsOf, INCIDENT_NAMES, type IncidentName, obstacle } from '../lab/index.ts';
 import type { Job } from './jobs.ts';
 import { cleanRootObstacle } from './package/clean-root.ts';
+import { machineObstacle } from './package/machine.ts';
 import { promtoolObstacle } from './promtool/promtool.ts';
 import { umlObstacle } from './uml/boot.ts';
 
@@ -95,6 +96,13 @@ export const TIERS: readonly Tier[] = [
     atOnce: 1,
     missing: cleanRootObstacle,
     jobs: () => testFiles('test/package/suite.ts', 8 * minute),
+  },
+  {
+    name: 'systemd',
+    about: 'a pair of machines with a live systemd each: the packages from installation to purge',
+    atOnce: 1,
+    missing: machineObstacle,
+    jobs: () => testFiles('test/package/systemd.ts', 6 * minute),
   },
   {
     name: 'fuzz',

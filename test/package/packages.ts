@@ -59,17 +59,19 @@ export class Packages {
     return names.map((name) => `/${name}.deb`).join(' ');
   }
 
-  /** Puts the program into `root` under a later version; gives its path there. */
-  putLater(version: string, root: string): string {
+  /** Puts the program under a later version into each of `roots`; gives its path there. */
+  putLater(version: string, ...roots: readonly string[]): string {
     const tree = join(this.scratch, version);
     const name = `/piranha_${version}.deb`;
     shell(`dpkg-deb -R '${this.archive('piranha')}' '${tree}'
       mv '${tree}/usr/lib/piranha/${VERSION}' '${tree}/usr/lib/piranha/${version}'
+      sed -i 's/"version": "${VERSION}"/"version": "${version}"/' '${tree}/usr/lib/piranha/${version}/package.json'
       ln -sfn ${version} '${tree}/usr/lib/piranha/current'
       sed -i 's/^Version: .*/Version: ${version}/' '${tree}/DEBIAN/control'
       sed -i 's,/${VERSION}/,/${version}/,' '${tree}/DEBIAN/md5sums'
-      dpkg-deb --root-owner-group -Zxz -z1 -b '${tree}' '${root}${name}'`);
+      dpkg-deb --root-owner-group -Zxz -z0 -b '${tree}' '${tree}.deb'`);
     rmSync(tree, { recursive: true });
+    for (const root of roots) cpSync(`${tree}.deb`, join(root, name));
     return name;
   }
 }
