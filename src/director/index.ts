@@ -21,6 +21,7 @@ export {
 export type { Api, DirectorFace, OpenApi, Refusal, ServicesFace } from './face.ts';
 /** For tests of rooms below this one; nothing of it is loaded by a director. */
 export const imagined = () => import('./imagined-director.ts');
+export const sampleDocuments = () => import('./documents-under-test.ts');
 export { type FosOptions, runFos } from './fos-alone.ts';
 export { type IncidentRow, listIncidents, readIncident } from './incidents.ts';
 export { heldVips, observeKernel } from './kernel.ts';
