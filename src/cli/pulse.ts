@@ -4,11 +4,13 @@
  * Called wrongly it says so on standard error and exits with 1, as pulse always did.
  */
 import { isAbsolute, join, resolve } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { type OptionSpec, readOptions } from './options.ts';
 import { DEFAULT_CONFIG_FILE, PULSE } from './options-of-programs.ts';
 import { versionText } from './version.ts';
 
-export async function pulseCommand(argv: readonly string[]): Promise<number> {
+/** `worker`: has begun to load before us (pulse-process.ts). */
+export async function pulseCommand(argv: readonly string[], worker?: Worker): Promise<number> {
   const parsed = readOptions(argv, PULSE);
   if (!parsed.ok) return complain(parsed.error);
   const { flags, values, rest } = parsed.value;
@@ -30,6 +32,7 @@ export async function pulseCommand(argv: readonly string[]): Promise<number> {
     isTest: flags.has('test'),
     isVerbose: flags.has('verbose'),
     isForcedActive: flags.has('forceActive'),
+    ...(worker !== undefined && { worker }),
   });
 }
 

@@ -22,7 +22,7 @@ const SHORTEST_PAUSE_MS: Milliseconds = 250;
 const LONGEST_PAUSE_MS: Milliseconds = 30_000;
 /** A courier that lived so long was well. */
 const WELL_MS: Milliseconds = 60_000;
-const MAIN = join(import.meta.dirname, '..', 'main.ts');
+const MAIN = join(import.meta.dirname, '../../src/main.ts');
 const FLAGS = [
   ...['--disable-warning=ExperimentalWarning', '--disable-sigusr1', '--max-semi-space-size=1'],
   ...['--optimize-for-size', '--v8-pool-size=1', '--no-opt', '--no-maglev'],

@@ -9,6 +9,7 @@
  * restarts the process; the partner serves meanwhile.
  */
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { err, type Milliseconds, ok, type Result, unreachable } from '../base/index.ts';
 import type { Gateway, Settings } from '../model/index.ts';
 import {
@@ -34,22 +35,15 @@ import { releaseVips } from './kernel.ts';
 import { Ledger } from './ledger.ts';
 import { noteLines, startLine, terminationLine } from './log.ts';
 import type { PulseOptions } from './main-thread.ts';
-import type { FromWorker } from './messages.ts';
 import { type MetricFacts, metricFacts } from './metric-facts.ts';
 import { Orders } from './orders.ts';
 import { overrideSentences } from './override-text.ts';
 import { tooTight } from './plan.ts';
-import { PulseThread } from './pulse-thread.ts';
+import { PulseThread, type Ready, type Said } from './pulse-thread.ts';
 import { Recorder } from './recorder.ts';
 import { claim, leave, type RunDirectory } from './run-directory.ts';
 import { RunningConfiguration } from './running-configuration.ts';
-import {
-  authenticationLines,
-  portErrorText,
-  refusedText,
-  repairedText,
-  systemErrorText,
-} from './sentences.ts';
+import { authenticationLines, portErrorText, repairedText, systemErrorText } from './sentences.ts';
 import { ServicesMemory } from './services-memory.ts';
 import { ServicesRunner } from './services-runner.ts';
 import type { StatusFrame } from './status.ts';
@@ -90,14 +84,12 @@ export class Director {
   readonly #desk: ChangeDesk;
   #thread: PulseThread | undefined;
   #living: Living | undefined;
-  #worstLateMs = 0;
+  #ready: Ready | undefined;
   #gateways: readonly Gateway[] = [];
-  #schedulingRefusal: string | undefined;
   /** The worker has given the VIPs back and said so. */
   #hasReleased = false;
   /** Set when stopping: the code to exit with. */
   #exitCode: number | undefined;
-  #onFirstWord: (word: Result<undefined, string>) => void = () => {};
   #onEnd: (exitCode: number) => void = () => {};
 
   constructor(judged: Judged, directory: RunDirectory, options: PulseOptions, terminal: Terminal) {
@@ -114,7 +106,7 @@ export class Director {
       file: options.configFile,
       post: (plan) => this.#thread?.post({ kind: 'settings', plan }),
       services: () => this.#living?.services,
-      worstLateMs: () => this.#worstLateMs,
+      worstLateMs: () => this.#ready?.worstLateMs ?? 0,
       isStopping: () => this.#exitCode !== undefined,
       tell: (lines) => this.#book.tell(lines, 'config'),
       onReload: (used) => this.#reloaded(used),
@@ -143,6 +135,7 @@ export class Director {
     const living = started.ok ? await this.#comeAlive(started.value) : started;
     if (!living.ok) {
       this.#thread?.post({ kind: 'stop' });
+      await Promise.race([this.#thread?.ended, pause(STOP_LIMIT_MS)]); // it may have resumed
       this.#terminal.refuse([living.error]);
       return 1;
     }
@@ -157,18 +150,14 @@ export class Director {
   async #rehearse(): Promise<Result<PulseThread, string>> {
     const doorbell = openWaker();
     if (!doorbell.ok) return err(portErrorText(doorbell.error));
-    const firstWord = new Promise<Result<undefined, string>>((resolve) => {
-      this.#onFirstWord = resolve;
-    });
-    const thread = new PulseThread(this.#current.plan, doorbell.value, {
-      onMessage: (message) => this.#hear(message),
-      onEnd: (error) => this.#workerEnded(error),
-    });
-    this.#thread = thread;
-    const word = await firstWord;
-    if (!word.ok) return word;
     const { plan, settings } = this.#current;
-    const complaint = tooTight(plan.failover, this.#worstLateMs);
+    const thread = new PulseThread(plan, doorbell.value, this.#options.worker);
+    this.#thread = thread;
+    void thread.ended.then((error) => this.#workerEnded(error));
+    const word = await thread.firstWord;
+    if (!word.ok) return word;
+    this.#ready = word.value;
+    const complaint = tooTight(plan.failover, word.value.worstLateMs);
     return complaint === undefined ? ok(thread) : err(`${settings.file}: ${complaint}`);
   }
 
@@ -186,23 +175,35 @@ export class Director {
 
   /** Claims the run directory and starts what a living director needs beside the worker. */
   async #comeAlive(thread: PulseThread): Promise<Result<undefined, string>> {
+    let isOurs = false;
+    try {
+      claim(this.#directory);
+      isOurs = true;
+      // Heartbeats and lease before anything else: what the worker says meanwhile waits.
+      if (this.#ready?.isResuming === true) this.#postBegin();
+      const furnished = await this.#furnish(thread);
+      if (!furnished.ok) leave(this.#directory);
+      return furnished;
+    } catch (error) {
+      if (isOurs) leave(this.#directory);
+      return err(`run directory ${this.#directory.path}: ${systemErrorText(error)}`);
+    }
+  }
+
+  /** The run directory is ours. Throws what the file system says. */
+  async #furnish(thread: PulseThread): Promise<Result<undefined, string>> {
     const notifier = openNotifier(process.env, process.pid);
     if (!notifier.ok) return err(portErrorText(notifier.error));
     const spawner = new ProcessSpawner();
-    const api = await this.#moveIn();
-    if (!api.ok) {
-      spawner.close();
-      return api;
-    }
+    const api = await this.#openApi(spawner);
     const plane = await this.#openPlane(spawner); // nftables keeps its script in the run directory
     if (!plane.ok) {
-      api.value.close();
-      leave(this.#directory);
+      api.close();
       spawner.close();
       return plane;
     }
     this.#living = {
-      api: api.value,
+      api,
       spawner,
       services: this.#makeServices(spawner, plane.value),
       courier: this.#makeCourier(spawner),
@@ -217,16 +218,12 @@ export class Director {
     return ok(undefined);
   }
 
-  /** Claims the run directory and listens there. */
-  async #moveIn(): Promise<Result<OpenApi, string>> {
-    let isOurs = false;
+  async #openApi(spawner: Spawner): Promise<OpenApi> {
     try {
-      claim(this.#directory);
-      isOurs = true;
-      return ok(await this.#options.api.open(this.#face(), this.#directory));
+      return await this.#options.api.open(this.#face(), this.#directory);
     } catch (error) {
-      if (isOurs) leave(this.#directory);
-      return err(`run directory ${this.#directory.path}: ${systemErrorText(error)}`);
+      spawner.close();
+      throw error;
     }
   }
 
@@ -308,14 +305,15 @@ export class Director {
     process.on('unhandledRejection', (error) => this.#fail(error));
     this.#book.tell([startLine(this.#node)], 'start');
     this.#book.tell(this.#current.warnings, 'config');
-    if (this.#schedulingRefusal !== undefined) {
+    const refusal = this.#ready?.schedulingRefusal;
+    if (refusal !== undefined) {
       const risk = 'under load heartbeats may leave late';
-      this.#book.tell([`no real-time scheduling, ${risk}: ${this.#schedulingRefusal}`]);
+      this.#book.tell([`no real-time scheduling, ${risk}: ${refusal}`]);
     }
     this.#book.tell(authenticationLines(this.#current));
     this.#gateways = this.#current.plan.witness?.gateways ?? [];
-    this.#thread?.pulsebeat.beatMain();
-    this.#thread?.post({ kind: 'begin', isForcedActive: this.#options.isForcedActive });
+    if (this.#ready?.isResuming !== true) this.#postBegin();
+    this.#thread?.listen((said) => this.#hear(said));
     void this.#living?.services.start(this.#current.settings);
     this.#living?.courier.use(this.#current.plan);
     this.#desk.begin();
@@ -324,16 +322,13 @@ export class Director {
     this.#terminal.ready();
   }
 
-  #hear(message: FromWorker): void {
+  #postBegin(): void {
+    this.#thread?.pulsebeat.beatMain();
+    this.#thread?.post({ kind: 'begin', isForcedActive: this.#options.isForcedActive });
+  }
+
+  #hear(message: Said): void {
     switch (message.kind) {
-      case 'ready':
-        this.#worstLateMs = message.worstLateMs;
-        this.#schedulingRefusal = message.schedulingRefusal;
-        this.#onFirstWord(ok(undefined));
-        return;
-      case 'refused':
-        this.#onFirstWord(err(refusedText(message.error)));
-        return;
       case 'note':
         this.#noted(message);
         return;
@@ -370,7 +365,7 @@ export class Director {
     }
   }
 
-  #noted(message: Extract<FromWorker, { kind: 'note' }>): void {
+  #noted(message: Extract<Said, { kind: 'note' }>): void {
     const isRepeated = this.#board.isKnown(message.note);
     this.#board.keepNote(message);
     this.#ledger.noted(message.note, isRepeated);
@@ -432,7 +427,6 @@ export class Director {
   }
 
   #workerEnded(error: Error | undefined): void {
-    this.#onFirstWord(err(`the pulse worker ended: ${error?.message ?? 'without a word'}`));
     if (this.#living === undefined) return;
     if (!this.#hasReleased) {
       this.#end(`pulse worker died: ${error?.stack ?? 'no reason'}`);

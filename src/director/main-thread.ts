@@ -5,6 +5,7 @@
  * the worker, which measures its timer and opens its sockets; then the run directory is claimed and the life begins.
  * Whatever can be refused is refused in the first two, in one sentence.
  */
+import type { Worker } from 'node:worker_threads';
 import { recoverChange } from './change-recovery.ts';
 import { Director } from './director.ts';
 import type { Api } from './face.ts';
@@ -27,6 +28,8 @@ export type PulseOptions = {
   readonly isForcedActive: boolean;
   /** What answers to those who ask this director. */
   readonly api: Api;
+  /** A pulse worker that waits for its setup. */
+  readonly worker?: Worker;
 };
 
 /** Runs pulse to its end; gives the exit code: 0 after a clean stop, else 1. */

@@ -13,7 +13,7 @@ import type { PulseMeters } from './meters.ts';
 import type { PulsePlan } from './plan.ts';
 import type { RankSnapshot } from './status-pair.ts';
 
-/** Given to the worker at its start. */
+/** The first that the worker is told. */
 export type WorkerSetup = {
   readonly plan: PulsePlan;
   readonly shared: SharedArrayBuffer;
@@ -40,6 +40,8 @@ export type FromWorker =
   | {
       readonly kind: 'ready';
       readonly worstLateMs: Milliseconds;
+      /** The lease of an earlier life still lives: every millisecond counts. */
+      readonly isResuming: boolean;
       readonly schedulingRefusal?: string;
     }
   /** It could not open what it needs; nothing was touched. */

@@ -6,7 +6,7 @@
  * Started by pulse-thread.ts.
  */
 import { randomBytes } from 'node:crypto';
-import { isMainThread, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { isMainThread, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { assert, ok } from '../base/index.ts';
 import {
   BootClock,
@@ -102,6 +102,7 @@ function run({ plan, shared, doorbellFd }: WorkerSetup): void {
   post({
     kind: 'ready',
     worstLateMs,
+    isResuming,
     ...(scheduling !== undefined && { schedulingRefusal: portErrorText(scheduling) }),
   });
   const wait = (): void => void poller.wait([doorbellFd], Number.POSITIVE_INFINITY);
@@ -137,4 +138,4 @@ export function wordToBegin(
 }
 
 // Main imports this file only to have it compiled (warm-start.ts).
-if (!isMainThread) run(workerData);
+if (!isMainThread) parentPort?.once('message', run);
