@@ -8,7 +8,7 @@ set -eu
 root=$1
 out=${2:-$root/build/pulse}
 
-is_fresh() { [ -e "$out/pulse-process.mjs" ] && [ -z "$(find "$root/src" -newer "$out/pulse-process.mjs" -print -quit)" ]; }
+is_fresh() { [ -e "$out/pulse-process.mjs" ] && [ -z "$(find "$root/src" "$root/package-lock.json" -newer "$out/pulse-process.mjs" -print -quit)" ]; }
 is_fresh && exit 0
 
 mkdir -p "$root/.cache" "${out%/*}"
