@@ -69,3 +69,11 @@ test('links of docs/ lead into docs/: the package brings nothing else along', ()
     );
   assert.deepEqual(leaving, []);
 });
+
+test('the front page of the documents leads to every one of them', () => {
+  const front = readFileSync(join(ROOT, 'docs/README.md'), 'utf8');
+  const lost = globSync('*.md', { cwd: join(ROOT, 'docs') }).filter(
+    (name) => name !== 'README.md' && !front.includes(`](${name}`),
+  );
+  assert.deepEqual(lost, []);
+});
