@@ -11,7 +11,7 @@ import { DNS_TYPES } from '../model/index.ts';
 import { type Handlers, walk } from './keepalived-left.ts';
 import type { Notes } from './keepalived-notes.ts';
 import type { Entry } from './keepalived-syntax.ts';
-import { addressOf, commandOf, numberOf } from './keepalived-vrrp.ts';
+import { addressOf, commandOf, numberOf, wholeOf } from './keepalived-vrrp.ts';
 
 /** What virtual server, real server and checker may each say; the inner one counts. Milliseconds. */
 export type Timing = {
@@ -41,10 +41,10 @@ export function timingHandlers(timing: Growing, notes: Notes): Handlers {
       timing.connectTimeoutMs = ms(entry, 5);
     },
     retry: (entry) => {
-      timing.retry = Math.floor(numberOf(entry, { min: 0, max: 999, byDefault: 1 }, notes));
+      timing.retry = wholeOf(entry, { min: 0, max: 999, byDefault: 1 }, notes);
     },
     nb_get_retry: (entry) => {
-      timing.retry = Math.floor(numberOf(entry, { min: 0, max: 999, byDefault: 1 }, notes));
+      timing.retry = wholeOf(entry, { min: 0, max: 999, byDefault: 1 }, notes);
     },
     delay_before_retry: (entry) => {
       timing.delayBeforeRetryMs = ms(entry, 1);
@@ -169,7 +169,7 @@ function connectHandlers(draft: Draft, server: Server, notes: Notes): Handlers {
       else if (address !== server.address) draft.directives.push(['check_address', address]);
     },
     connect_port: (entry) => {
-      const port = Math.floor(numberOf(entry, { min: 1, max: 65_535, byDefault: 80 }, notes));
+      const port = wholeOf(entry, { min: 1, max: 65_535, byDefault: 80 }, notes);
       if (port !== server.port) draft.directives.push(['check_port', String(port)]);
     },
   };

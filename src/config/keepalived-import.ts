@@ -6,6 +6,7 @@
  * Source: keepalived.conf(5) 2.2.7; docs/migration.md tells it to operators.
  */
 import { type IpAddress, ipFamily } from '../base/index.ts';
+import { type Globals, readGlobals, syncPairs } from './keepalived-globals.ts';
 import { type Handlers, walk } from './keepalived-left.ts';
 import type { LinesOptions } from './keepalived-lines.ts';
 import { type Note, Notes } from './keepalived-notes.ts';
@@ -28,14 +29,11 @@ import {
   serverLines,
 } from './keepalived-text.ts';
 import {
-  ADVERTS,
-  ANNOUNCE_REFRESH,
   deviceName,
   hookHandlers,
   type ImportedVip,
   type Instance,
   masterDownMs,
-  numberOf,
   readInstance,
   readTracked,
 } from './keepalived-vrrp.ts';
@@ -88,52 +86,40 @@ function byPlace(a: Note, b: Note): number {
 class Import {
   readonly #notes: Notes;
   readonly #options: ImportOptions;
+  readonly #globals: Globals;
   readonly #instances: readonly Instance[];
   readonly #services: readonly ImportedService[];
   readonly #grouped = new Set<string>();
   readonly #hooks = new Map<string, string>();
   readonly #vips = new Map<IpAddress, ImportedVip>();
-  readonly #global: [key: string, value: string][] = [];
   readonly #usedNames = new Map<string, number>();
   /** Lines of services by where they are reached. */
   readonly #reached = new Map<string, number>();
   #tracksLinks = false;
-  #announceRefresh: number | undefined;
   #sections = 0;
 
   constructor(entries: readonly Entry[], options: ImportOptions, notes: Notes) {
     this.#notes = notes;
     this.#options = options;
     const blocks = (key: string) => entries.filter((entry) => entry.key === key);
-    const globals = blocks('global_defs').flatMap(({ children }) => children ?? []);
-    const version =
-      globals.find(({ key }) => key === 'vrrp_version')?.args[0] === '3' ? 3 : undefined;
-    const adverts = globals.find(({ key }) => key === 'vrrp_down_timer_adverts');
-    const defaults = {
-      ...(version === undefined ? {} : { version }),
-      adverts: adverts === undefined ? 3 : Number(whole(adverts, ADVERTS, notes)),
-    };
-    this.#instances = blocks('vrrp_instance').map((entry) => readInstance(entry, defaults, notes));
+    const statements = blocks('global_defs').flatMap(({ children }) => children ?? []);
+    this.#globals = readGlobals(statements, notes);
+    this.#instances = blocks('vrrp_instance').map((entry) =>
+      readInstance(entry, this.#globals.defaults, notes),
+    );
     const groups: Groups = readGroups(blocks('virtual_server_group'), notes);
     this.#services = blocks('virtual_server').flatMap(
       (entry) => readService(entry, groups, notes) ?? [],
     );
     const taken = () => {};
     const handlers: Handlers = {
-      global_defs: () => walk(globals, this.#globalHandlers(), notes),
+      global_defs: taken,
       vrrp_sync_group: (entry) => this.#readSyncGroup(entry),
       vrrp_instance: taken,
       virtual_server: taken,
       virtual_server_group: taken,
     };
-    let hasGlobals = false;
-    const once = entries.filter(({ key }) => {
-      if (key !== 'global_defs') return true;
-      const isFirst = !hasGlobals;
-      hasGlobals = true;
-      return isFirst;
-    });
-    walk(once, handlers, notes);
+    walk(entries, handlers, notes);
     for (const instance of this.#instances) {
       for (const vip of instance.vips)
         if (!this.#vips.has(vip.address)) this.#vips.set(vip.address, vip);
@@ -153,72 +139,24 @@ class Import {
     const plain = lonely.filter((vip) => vip !== router);
     if (pair === undefined) return undefined;
     const hasServices = sections.length > 0;
+    const { syncDaemon, timeouts, defaults } = this.#globals;
+    const { announceRefresh } = this.#instances[0] ?? defaults;
     const routerPairs: [string, string][] =
       router === undefined ? [] : [['nat_router', place(router)], ...maskOf('nat_nmask', router)];
     const global: readonly [string, string][] = [
       ['serial_no', '1'],
       ...pair,
       ...timers,
+      ...pairOf('announce_refresh', announceRefresh?.toString()),
       ['network', network],
       ...routerPairs,
       ...(hasServices ? [] : ([['dataplane', 'none']] satisfies [string, string][])),
-      ...this.#global,
+      ...(syncDaemon === undefined ? [] : syncPairs(syncDaemon, this.#instances, this.#notes)),
+      ...timeouts,
       ...this.#hookPairs(),
     ];
     const vipSections = plain.flatMap((vip) => this.#vipSection(vip, hasServices));
     return [...lines(new Map(global), ''), ...sections, ...vipSections, ''].join('\n');
-  }
-
-  #globalHandlers(): Handlers {
-    const notes = this.#notes;
-    return {
-      // Read before the instances, whose default it is.
-      vrrp_down_timer_adverts: () => {},
-      vrrp_garp_master_refresh: (entry) => {
-        this.#announceRefresh = Math.floor(numberOf(entry, ANNOUNCE_REFRESH, notes));
-      },
-      lvs_sync_daemon: (entry) => this.#readSync(entry),
-      lvs_timeouts: (entry) => {
-        const names = new Map([
-          ['tcp', 'tcp_timeout'],
-          ['tcpfin', 'tcpfin_timeout'],
-          ['udp', 'udp_timeout'],
-        ]);
-        for (let index = 0; index < entry.args.length; index += 2) {
-          const key = names.get(entry.args[index] ?? '');
-          const of = { ...entry, args: entry.args.slice(index + 1, index + 2) };
-          if (key === undefined) notes.add('lost', entry, 'wants tcp, tcpfin or udp, and seconds');
-          else this.#global.push([key, whole(of, { min: 0, max: 2_147_483, byDefault: 0 }, notes)]);
-        }
-      },
-    };
-  }
-
-  /** `lvs_sync_daemon eth0 inst VI_1 id 5`, or as of old `eth0 VI_1 5`. */
-  #readSync(entry: Entry): void {
-    const [name, ...words] = entry.args;
-    const device = deviceName(name);
-    if (device === undefined) {
-      this.#notes.add('lost', entry, 'names no interface');
-      return;
-    }
-    const mentioned = this.#instances.find((instance) => words.includes(instance.name));
-    let id = String(mentioned?.routerId ?? 0);
-    for (const [index, word] of words.entries()) {
-      const next = words[index + 1];
-      if (word === 'id' || (index > 0 && /^\d+$/.test(word) && index === words.length - 1)) {
-        const of = { ...entry, args: [word === 'id' ? (next ?? '') : word] };
-        if (
-          words[index - 1] !== 'maxlen' &&
-          words[index - 1] !== 'port' &&
-          words[index - 1] !== 'ttl'
-        )
-          id = whole(of, { min: 0, max: 255, byDefault: 0 }, this.#notes);
-      } else if (['maxlen', 'port', 'ttl', 'group'].includes(word)) {
-        this.#notes.add('lost', entry, `${word} is that of the kernel`);
-      }
-    }
-    this.#global.push(['syncdaemon', '1'], ['syncd_iface', device], ['syncd_id', id]);
   }
 
   #readSyncGroup(entry: Entry): void {
@@ -294,10 +232,6 @@ class Import {
       isWhole(deadMs) ? ['deadtime', String(deadMs / 1000)] : ['deadtime_ms', String(deadMs)],
       ['failback', preempts ? 'auto' : 'none'],
       ['monitor_links', links ? '1' : '0'],
-      ...pairOf(
-        'announce_refresh',
-        (instance.announceRefresh ?? this.#announceRefresh)?.toString(),
-      ),
     ];
   }
 
@@ -490,8 +424,4 @@ class Import {
 
 function pairOf(key: string, value: string | undefined): [string, string][] {
   return value === undefined ? [] : [[key, value]];
-}
-
-function whole(entry: Entry, range: Parameters<typeof numberOf>[1], notes: Notes): string {
-  return String(Math.floor(numberOf(entry, range, notes)));
 }

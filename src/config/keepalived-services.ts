@@ -19,7 +19,7 @@ import {
 import { type Handlers, walk } from './keepalived-left.ts';
 import type { Notes } from './keepalived-notes.ts';
 import type { Entry } from './keepalived-syntax.ts';
-import { addressOf, commandOf, flagOf, isUnspecified, numberOf } from './keepalived-vrrp.ts';
+import { addressOf, commandOf, flagOf, isUnspecified, wholeOf } from './keepalived-vrrp.ts';
 
 export type Pairs = [key: string, value: string][];
 
@@ -80,9 +80,7 @@ export function readGroups(entries: readonly Entry[], notes: Notes): Groups {
 
 function groupMember(entry: Entry, notes: Notes): readonly Endpoint[] {
   if (entry.key === 'fwmark') {
-    return [
-      { port: 0, mark: numberOf(entry, { min: 1, max: 4_294_967_295, byDefault: 1 }, notes) },
-    ];
+    return [{ port: 0, mark: wholeOf(entry, { min: 1, max: 4_294_967_295, byDefault: 1 }, notes) }];
   }
   const port = portOf(entry.args[0]);
   const addresses = rangeOf(entry.key);
@@ -237,7 +235,7 @@ function endpointsOf({ args }: Entry, groups: Groups): readonly Endpoint[] | und
 function serviceHandlers(service: ImportedService, notes: Notes): Handlers {
   const { directives } = service;
   const number = (key: string, min: number, max: number, byDefault: number) => (entry: Entry) => {
-    const value = Math.floor(numberOf(entry, { min, max, byDefault }, notes));
+    const value = wholeOf(entry, { min, max, byDefault }, notes);
     directives.push([key, String(value)]);
   };
   const command = (key: string) => (entry: Entry) => {
@@ -343,7 +341,7 @@ function setSorry(entry: Entry, service: ImportedService, notes: Notes): void {
 type Defaults = { inhibits: boolean; weight?: string };
 
 function weightOf(entry: Entry, notes: Notes): string {
-  return String(Math.floor(numberOf(entry, { min: 0, max: 65_535, byDefault: 1 }, notes)));
+  return String(wholeOf(entry, { min: 0, max: 65_535, byDefault: 1 }, notes));
 }
 
 type Outcome = { readonly entry: Entry; readonly check?: ImportedCheck };

@@ -49,10 +49,13 @@ export const ADVERTS = { min: 1, max: 100, byDefault: 3 };
 /** Seconds between repeated announcements. */
 export const ANNOUNCE_REFRESH = { min: 0, max: 86_400, byDefault: 60 };
 
-/** One vrrp_instance. `defaults` are those of global_defs. */
+/** What global_defs says for an instance that does not. */
+export type InstanceDefaults = Pick<Instance, 'version' | 'adverts' | 'announceRefresh'>;
+
+/** One vrrp_instance. */
 export function readInstance(
   entry: Entry,
-  defaults: Pick<Instance, 'adverts'> & { readonly version?: number },
+  defaults: Readonly<InstanceDefaults>,
   notes: Notes,
 ): Instance {
   const instance: Instance = {
@@ -87,27 +90,27 @@ function instanceHandlers(instance: Instance, notes: Notes): Handlers {
       instance.state = args[0] ?? '';
     },
     priority: (entry) => {
-      instance.priority = numberOf(entry, { min: 1, max: 255, byDefault: 100 }, notes);
+      instance.priority = wholeOf(entry, { min: 1, max: 255, byDefault: 100 }, notes);
     },
     advert_int: (entry) => {
       const seconds = numberOf(entry, { min: 0.01, max: 28_000, byDefault: 1 }, notes);
       instance.advertMs = Math.round(seconds * 1000);
     },
     down_timer_adverts: (entry) => {
-      instance.adverts = Math.floor(numberOf(entry, ADVERTS, notes));
+      instance.adverts = wholeOf(entry, ADVERTS, notes);
     },
     version: (entry) => {
-      instance.version = numberOf(entry, { min: 2, max: 3, byDefault: 2 }, notes);
+      instance.version = wholeOf(entry, { min: 2, max: 3, byDefault: 2 }, notes);
     },
     virtual_router_id: (entry) => {
-      instance.routerId = Math.floor(numberOf(entry, { min: 0, max: 255, byDefault: 0 }, notes));
+      instance.routerId = wholeOf(entry, { min: 0, max: 255, byDefault: 0 }, notes);
       leave(entry, notes);
     },
     nopreempt: () => {
       instance.isNoPreempt = true;
     },
     garp_master_refresh: (entry) => {
-      instance.announceRefresh = Math.floor(numberOf(entry, ANNOUNCE_REFRESH, notes));
+      instance.announceRefresh = wholeOf(entry, ANNOUNCE_REFRESH, notes);
     },
     preempt_delay: (entry) => {
       const sentence = 'there is no waiting: the primary gets the VIPs back as soon as it is ready';
@@ -266,12 +269,24 @@ function readVip(entry: Entry, instance: Instance, notes: Notes): ImportedVip | 
 type Range = { readonly min: number; readonly max: number; readonly byDefault: number };
 
 /** The first argument, a decimal number; told and replaced by the default when it is none. */
-export function numberOf(entry: Entry, { min, max, byDefault }: Range, notes: Notes): number {
+export function numberOf(entry: Entry, range: Range, notes: Notes): number {
+  return readNumber(entry, range, { form: /^\d+(?:\.\d+)?$/, name: 'number' }, notes);
+}
+
+export function wholeOf(entry: Entry, range: Range, notes: Notes): number {
+  return readNumber(entry, range, { form: /^\d+$/, name: 'whole number' }, notes);
+}
+
+function readNumber(
+  entry: Entry,
+  { min, max, byDefault }: Range,
+  { form, name }: { readonly form: RegExp; readonly name: string },
+  notes: Notes,
+): number {
   const [text = ''] = entry.args;
   const value = Number(text);
-  if (/^\d+(\.\d+)?$/.test(text) && value >= min && value <= max) return value;
-  const sentence = `a number from ${min} to ${max} is wanted; ${byDefault} is taken`;
-  notes.add('changed', entry, sentence);
+  if (form.test(text) && value >= min && value <= max) return value;
+  notes.add('changed', entry, `a ${name} from ${min} to ${max} is wanted; ${byDefault} is taken`);
   return byDefault;
 }
 
