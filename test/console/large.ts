@@ -11,6 +11,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, CDPSession, Page } from 'playwright-core';
 import { readyBuild } from '../../src/console/index.ts';
+import { sampleDocuments } from '../../src/director/index.ts';
 import { browserObstacle, openBrowser } from './browser.ts';
 
 const SERVICES = 1000;
@@ -50,6 +51,10 @@ function frame(event: string, data: object): string {
   return `event: ${event}\ndata: ${JSON.stringify({ side: 'local', at: Date.now(), ...data })}\n\n`;
 }
 
+const { statusOf } = await sampleDocuments();
+/** The verdict and “Why not?” look at every row, too. */
+const statusFrame = (): string => frame('status', { document: statusOf() });
+
 let second = 0;
 function tick(): void {
   second++;
@@ -57,7 +62,9 @@ function tick(): void {
     row((second * 37 + index * 5) % SERVICES, 100 + ((second * 13 + index) % 200)),
   );
   const text =
-    frame('rows', { services: rows, rest: REST }) + frame('beat', { local: 50, partner: null });
+    statusFrame() +
+    frame('rows', { services: rows, rest: REST }) +
+    frame('beat', { local: 50, partner: null });
   for (const stream of streams) stream.write(text);
 }
 
@@ -70,6 +77,7 @@ before(async () => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       const services = Array.from({ length: SERVICES }, (_, index) => row(index, 100));
       response.write(frame('services', { document: { ...REST, services } }));
+      response.write(statusFrame());
       response.write(frame('beat', { local: 50, partner: null }));
       streams.add(response);
       response.on('close', () => streams.delete(response));

@@ -11,6 +11,8 @@ import { buildNetwork, command, inNamespace } from '../../lab/index.ts';
 
 export const NODES = ['da', 'db'] as const;
 export type Node = (typeof NODES)[number];
+const SERVERS = ['r1', 'r2'] as const;
+type Server = (typeof SERVERS)[number];
 export const VIP = '198.51.100.100';
 export const SECOND_VIP = '198.51.100.101';
 
@@ -41,6 +43,7 @@ virtual web {
     scheduler = wrr
     check = tcp
     check_interval_ms = 500
+    rise = 4
     server r1 {
         address = 198.51.100.21
         active = 1
@@ -72,9 +75,7 @@ export class PairUnderTest {
   async #open(): Promise<void> {
     await buildNetwork({ hasPrivateNetwork: false, services: 'direct' });
     writeFileSync(`${ROOT}/key`, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
-    for (const server of ['r1', 'r2']) {
-      this.#spawn(server, inNamespace(server, [process.execPath, '-e', SERVER]));
-    }
+    for (const server of SERVERS) this.startServer(server);
     for (const node of NODES) {
       mkdirSync(`${ROOT}/${node}`, { recursive: true });
       writeFileSync(`${ROOT}/${node}/lvs.cf`, CONFIG);
@@ -86,13 +87,17 @@ export class PairUnderTest {
     await this.#untilListening();
   }
 
+  startServer(server: Server): void {
+    this.#spawn(server, inNamespace(server, [process.execPath, '-e', SERVER]));
+  }
+
   startDirector(node: Node): void {
     const words = ['pulse', '-n', '-c', `${ROOT}/${node}/lvs.cf`, '--run-dir', `${ROOT}/${node}`];
     this.#spawn(node, inNamespace(node, [PROGRAM, ...words]));
   }
 
-  /** Stops or continues the director with all of its processes. */
-  signal(node: Node, signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void {
+  /** Stops or continues a director, or a real server, with all of its processes. */
+  signal(node: Node | Server, signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void {
     const pid = this.#processes.get(node)?.pid;
     if (pid !== undefined) process.kill(-pid, signal);
   }

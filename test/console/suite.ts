@@ -6,18 +6,14 @@
  * The steps stand in an order, as a person's would; each begins where the one before it has ended.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { openBrowser } from './browser.ts';
+import { takePicture, unreached, until, violationsOf } from './page-tools.ts';
 import { NODES, ORIGIN, PASSWORD, PairUnderTest, SECOND_VIP } from './pair.ts';
 
-const root = join(import.meta.dirname, '..', '..');
-const PICTURES = join(root, 'docs', 'pictures');
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const SIZE = { width: 1440, height: 900 };
 
 let pair: PairUnderTest;
@@ -49,35 +45,12 @@ after(async () => {
   pair?.stop();
 });
 
-async function picture(name: string, of: Page = page): Promise<void> {
-  if (process.env.PIRANHA_PICTURES === undefined) return;
-  mkdirSync(PICTURES, { recursive: true });
-  await of.screenshot({ path: join(PICTURES, `${name}.png`) });
-}
-
-/** What axe-core finds, in words: rule, element. The page's own policy forbids scripts of others, the test's included. */
-async function violations(of: Page = page): Promise<readonly string[]> {
-  const session = await of.context().newCDPSession(of);
-  const { result } = await session.send('Runtime.evaluate', {
-    expression: `${AXE}; axe.run().then((found) => JSON.stringify(found.violations.flatMap(({ id, nodes }) =>
-      nodes.map(({ html, failureSummary }) => id + ': ' + html.slice(0, 160) + ' ' + failureSummary))))`,
-    awaitPromise: true,
-  });
-  await session.detach();
-  const found: readonly string[] = JSON.parse(result.value);
-  return found;
-}
+const picture = (name: string, of: Page = page): Promise<void> => takePicture(of, name);
+const violations = (of: Page = page): Promise<readonly string[]> => violationsOf(of);
 
 async function goTo(tab: string): Promise<void> {
   await page.getByRole('navigation').getByRole('link', { name: tab }).click();
   await page.getByRole('heading', { level: 1, name: tab }).waitFor({ state: 'attached' });
-}
-
-async function until(what: string, isSo: () => Promise<boolean>, limitMs = 20_000): Promise<void> {
-  for (const end = performance.now() + limitMs; performance.now() < end; await sleep(200)) {
-    if (await isSo()) return;
-  }
-  assert.fail(`${what}: not within ${limitMs} ms`);
 }
 
 test('a wrong password is refused in a sentence, the right one opens the first page', async () => {
@@ -120,30 +93,36 @@ test('the first verdict is there within 300 ms', async (t) => {
   assert.ok(least <= 300, `${least} ms`);
 });
 
+const TABS = [
+  'Control / Monitoring',
+  'Global Settings',
+  'Redundancy',
+  'Virtual Servers',
+  'Rehearse',
+  'Audit',
+] as const;
+
 test('no page has a violation of accessibility, in light and in dark, wide and narrow', async () => {
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
-    for (const tab of [
-      'Control / Monitoring',
-      'Global Settings',
-      'Redundancy',
-      'Virtual Servers',
-      'Rehearse',
-    ]) {
+    for (const tab of TABS) {
       await goTo(tab);
       await page.waitForTimeout(700);
       assert.deepEqual(await violations(), [], `${tab}, ${colorScheme}`);
-      await picture(`${nameOf(tab)}${colorScheme === 'dark' ? '-dark' : ''}`);
+      // The audit has nothing to show yet.
+      if (tab !== 'Audit') await picture(`${nameOf(tab)}${colorScheme === 'dark' ? '-dark' : ''}`);
     }
   }
   await page.emulateMedia({ colorScheme: 'light' });
   await page.setViewportSize({ width: 390, height: 844 });
-  await goTo('Control / Monitoring');
-  await page.waitForTimeout(300);
-  assert.deepEqual(await violations(), [], 'a phone');
-  const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
-  assert.ok(overflow <= 0, `the page is ${overflow} px wider than the phone`);
-  await picture('phone');
+  for (const tab of TABS) {
+    await goTo(tab);
+    await page.waitForTimeout(300);
+    assert.deepEqual(await violations(), [], `${tab} on a phone`);
+    const wider = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+    assert.ok(wider <= 0, `${tab} is ${wider} px wider than the phone`);
+    if (tab === 'Control / Monitoring') await picture('phone');
+  }
   await page.setViewportSize(SIZE);
 });
 
@@ -229,20 +208,104 @@ test('a change that nobody confirms rolls itself back on both nodes', async () =
   await page.getByText(/Confirm within/).waitFor({ state: 'detached' });
 });
 
-test('a drained server says so, for how long, and is lifted again', async () => {
+test('a server is drained on both nodes, weighed on one, and lifted again; each node says it', async () => {
   await goTo('Control / Monitoring');
   const row = page.locator('tr.server', { hasText: 'r1' }).first();
-  await row.hover();
-  await row.getByRole('button', { name: 'take out web/r1' }).click();
+  await openServer('r1');
+  await page.getByRole('dialog').getByText('By the checks of backup').waitFor();
   assert.deepEqual(await violations(), []);
+  await picture('server');
   await page.getByRole('button', { name: 'Do it' }).click();
   await row.getByText(/drained, (29|30) min left/).waitFor();
-  assert.match(await pair.text('da', '/v1/services'), /"kind":"drain"/);
-  await row.hover();
-  await row.getByRole('button', { name: 'lift the override of web/r1' }).click();
+  await page.getByText('web/r1: drain on primary and backup.').waitFor();
+  for (const node of NODES) assert.match(await pair.text(node, '/v1/services'), /"kind":"drain"/);
+  await openServer('r1');
+  await page.getByRole('button', { name: 'Lift what was said on both nodes' }).click();
   await row.getByText(/^✓ /).waitFor();
-  await row.getByRole('button', { name: 'test the check of web/r1' }).click();
+  await openServer('r1');
+  await page.getByRole('radio', { name: /Another weight/ }).check();
+  await page.getByLabel('weight', { exact: true }).fill('7');
+  await page.getByRole('combobox', { name: 'on', exact: true }).selectOption('backup');
+  await page.getByRole('button', { name: 'Do it' }).click();
+  await page.getByText('web/r1: weight on backup.').waitFor();
+  assert.match(await pair.text('db', '/v1/services'), /"kind":"weight"/);
+  assert.doesNotMatch(await pair.text('da', '/v1/services'), /"kind":"weight"/);
+  await openServer('r1');
+  await page.getByRole('button', { name: 'Lift what was said on backup' }).click();
+  await page.getByText('web/r1: lifted on backup.').waitFor();
+  await openServer('r1');
+  await page.getByRole('button', { name: 'Test its check now' }).click();
   await page.getByText(/web\/r1: the check is up/).waitFor();
+  await page.keyboard.press('Escape');
+});
+
+function openServer(name: string): Promise<void> {
+  return page.getByRole('button', { name, exact: true }).first().click();
+}
+
+test('an order to the other node, and why it does not take over then', async () => {
+  const backup = page.getByRole('region', { name: 'backup', exact: true });
+  await giveOrder(backup, 'Maintenance on');
+  await page
+    .locator('.verdict')
+    .getByText(/backup may not take over \(maintenance\)/)
+    .waitFor();
+  const answer = page.locator('.answer', { hasText: 'Why does backup not take over?' });
+  await answer.getByText(/Next:/).waitFor();
+  assert.deepEqual(await violations(), []);
+  assert.equal((await pair.ask('db', '/v1/status')).get('role'), 'fault');
+  await giveOrder(backup, 'Maintenance off');
+  await page
+    .locator('.verdict')
+    .getByText(/backup can take over/)
+    .waitFor();
+});
+
+async function giveOrder(card: Locator, order: string): Promise<void> {
+  await card.getByRole('button', { name: order }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: order }).click();
+  await dialog.getByText('done').waitFor();
+  await dialog.getByRole('button', { name: 'close' }).click();
+}
+
+test('a server that is gone is explained in a sentence, with the next thing to do', async () => {
+  pair.signal('r2', 'SIGKILL');
+  const answer = page.locator('.why .answer', { hasText: 'Why is web/r2 not up?' });
+  await answer.getByText(/Nobody listens at its address and port/).waitFor();
+  await answer.getByText(/Next: the service on the server/).waitFor();
+  assert.deepEqual(await violations(), []);
+  await picture('why-not');
+  pair.startServer('r2');
+  await answer.getByText('recovering', { exact: true }).waitFor();
+  await answer.waitFor({ state: 'detached' });
+});
+
+test('the audit of both nodes says who, what and by which way; it is filtered, and exported as lines of JSON', async () => {
+  await goTo('Audit');
+  const rows = page.locator('.audit tbody tr');
+  await rows
+    .filter({ hasText: 'maintenance-on' })
+    .getByText('piranha (through the primary)')
+    .waitFor();
+  const all = await rows.count();
+  await picture('audit');
+  await page.getByLabel('filter the audit').fill('drain primary pulse.sock');
+  await until('the filter fits one', async () => (await rows.count()) === 1);
+  assert.ok(all > 5, `${all} rows`);
+  const waiting = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Export 1 line of JSON' }).click();
+  const download = await waiting;
+  const lines = readFileSync(await download.path(), 'utf8')
+    .trimEnd()
+    .split('\n');
+  const [entry] = lines.map((line): Record<string, unknown> => JSON.parse(line));
+  assert.equal(lines.length, 1);
+  assert.deepEqual(
+    [entry?.node, entry?.who, entry?.from, entry?.action],
+    ['primary', 'piranha (by root)', 'pulse.sock', 'POST /v1/servers'],
+  );
+  await page.getByLabel('filter the audit').fill('');
 });
 
 test('who may only look sees everything and can press nothing', async () => {
@@ -285,12 +348,37 @@ test('the pages are walked by keyboard alone', async () => {
   await until('the tab has the focus', async () => (await focused()) === 'Real Server');
 });
 
+test('whatever can be pressed or typed into is reached by the tabulator, on every page', async () => {
+  for (const tab of TABS) {
+    await goTo(tab);
+    await page.waitForTimeout(500);
+    assert.deepEqual(await unreached(page), [], tab);
+  }
+});
+
+test('a dialog takes the focus, Escape leaves it, and the focus is where it was', async () => {
+  await goTo('Control / Monitoring');
+  const name = page.getByRole('button', { name: 'r1', exact: true }).first();
+  for (const leave of ['Escape', 'Enter']) {
+    await name.focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    if (leave === 'Enter') await page.getByRole('button', { name: 'close' }).focus();
+    await page.keyboard.press(leave);
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await until('the focus is back', async () => (await focused()) === 'r1');
+  }
+});
+
 function focused(): Promise<string> {
   return page.evaluate<string>('document.activeElement.textContent');
 }
 
 test('two people who edit at once lose nothing', async () => {
-  const second = await context.newPage();
+  const other = await browser.newContext({ ignoreHTTPSErrors: true, viewport: SIZE });
+  const second = await other.newPage();
+  await second.goto(await pair.loginUrl('change'));
+  await second.getByText('root (change)').waitFor();
   await second.goto(`${ORIGIN}/#/redundancy`);
   await second.getByLabel('Sync daemon id').fill('3');
   await goTo('Global Settings');
@@ -308,8 +396,7 @@ test('two people who edit at once lose nothing', async () => {
   const text = await second.getByLabel('text of lvs.cf').inputValue();
   assert.match(text, /tcp_timeout = 900/);
   assert.match(text, /syncd_id = 3/);
-  second.on('dialog', (dialog) => void dialog.accept());
-  await second.close();
+  await other.close();
 });
 
 test('the active freezes: the page calls it unknown, and the incident opens as a diagram of both nodes', async () => {
@@ -325,6 +412,8 @@ test('the active freezes: the page calls it unknown, and the incident opens as a
   await page.locator('.role').getByText('STANDBY').waitFor();
   pair.signal('da', 'SIGSTOP');
   await page.getByText(/last truth/).waitFor();
+  await page.locator('.answer', { hasText: 'Why is nothing known now?' }).waitFor();
+  assert.ok(await page.getByRole('button', { name: 'Resign for a minute' }).isDisabled());
   await picture('old-news');
   await until(
     'db takes over',
@@ -345,6 +434,23 @@ test('the active freezes: the page calls it unknown, and the incident opens as a
   assert.deepEqual(await violations(), []);
   await picture('incident');
   await page.getByRole('button', { name: 'close' }).click();
+});
+
+test('a director that is gone is shouted, and its return is noticed', async () => {
+  await goTo('Control / Monitoring');
+  pair.signal('da', 'SIGKILL');
+  await page.getByRole('alert').getByText('The director of this machine does not run.').waitFor();
+  await page
+    .locator('.verdict')
+    .getByText(/^– Not known now/)
+    .waitFor();
+  assert.deepEqual(await violations(), []);
+  pair.startDirector('da');
+  await page.locator('.stale-bar').waitFor({ state: 'detached', timeout: 40_000 });
+  await page
+    .locator('.verdict')
+    .getByText(/backup serves/)
+    .waitFor();
 });
 
 test('a half-heal is rehearsed on this configuration, without touching a director', async () => {

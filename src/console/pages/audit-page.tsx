@@ -13,7 +13,7 @@ import {
 import type { AuditEntry } from './documents.ts';
 import { aheadMs, happenings, nodeOf, now } from './live.ts';
 import { ask, SIDES, type Side } from './net.ts';
-import { Card, Download, Filter, Pill } from './parts.tsx';
+import { Card, Download, Filter, Pill, Table } from './parts.tsx';
 import { counted, lengthText, whenText } from './words.ts';
 
 /** What a director tells at a time at most. */
@@ -70,16 +70,18 @@ export function AuditPage() {
       ) : (
         <Rows rows={fitting.value.slice(0, SHOWN)} />
       )}
-      <p class="actions below">
-        <Download
-          name="audit.jsonl"
-          text={() => auditLines(fitting.value)}
-          label={`Export ${counted(fitting.value.length, 'line')} of JSON`}
-        />
-        {fitting.value.length > SHOWN && (
-          <span class="dim">the newest {SHOWN} are shown, all of them exported</span>
-        )}
-      </p>
+      {fitting.value.length > 0 && (
+        <p class="actions below">
+          <Download
+            name="audit.jsonl"
+            text={() => auditLines(fitting.value)}
+            label={`Export ${counted(fitting.value.length, 'line')} of JSON`}
+          />
+          {fitting.value.length > SHOWN && (
+            <span class="dim">the newest {SHOWN} are shown, all of them exported</span>
+          )}
+        </p>
+      )}
     </Card>
   );
 }
@@ -109,39 +111,26 @@ async function load() {
 
 function Rows({ rows }: { rows: readonly AuditRow[] }) {
   return (
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">when, where</th>
-          <th scope="col">who</th>
-          <th scope="col" class="wide">
-            by way of
-          </th>
-          <th scope="col">what</th>
-          <th scope="col">result</th>
+    <Table columns={['when, where', 'who', ['by way of', 'wide'], 'what', 'result']}>
+      {rows.map(({ key, wallMs, node, entry }) => (
+        <tr key={key}>
+          <td>
+            <time dateTime={entry.at} title={entry.at}>
+              {whenText(wallMs, now.value)}
+            </time>{' '}
+            {node}
+          </td>
+          <td>{entry.who}</td>
+          <td class="wide">{entry.from}</td>
+          <td>
+            <strong>{actionText(entry.action)}</strong> {detailText(entry.detail)}
+            {entry.reason !== undefined && <small> “{entry.reason}”</small>}
+          </td>
+          <td>
+            <Pill tone={entry.result === 'done' ? 'good' : 'warn'}>{entry.result}</Pill>
+          </td>
         </tr>
-      </thead>
-      <tbody>
-        {rows.map(({ key, wallMs, node, entry }) => (
-          <tr key={key}>
-            <td>
-              <time dateTime={entry.at} title={entry.at}>
-                {whenText(wallMs, now.value)}
-              </time>{' '}
-              {node}
-            </td>
-            <td>{entry.who}</td>
-            <td class="wide">{entry.from}</td>
-            <td>
-              <strong>{actionText(entry.action)}</strong> {detailText(entry.detail)}
-              {entry.reason !== undefined && <small> “{entry.reason}”</small>}
-            </td>
-            <td>
-              <Pill tone={entry.result === 'done' ? 'good' : 'warn'}>{entry.result}</Pill>
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+      ))}
+    </Table>
   );
 }

@@ -4,6 +4,7 @@ import { base, loadConfig, trouble, verdict } from './draft.ts';
 import { Fields, TextSide } from './editor.tsx';
 import { GLOBAL_SETTINGS, REDUNDANCY } from './form-fields.ts';
 import { HistoryCard } from './history.tsx';
+import { whyNotHere } from './live.ts';
 import { Card, Pill } from './parts.tsx';
 import { SaveBar } from './save.tsx';
 import { timelineOf } from './timeline.ts';
@@ -13,9 +14,10 @@ import { VirtualServers } from './virtual-servers.tsx';
 export type EditPageName = 'global' | 'redundancy' | 'virtual';
 
 export function EditPages({ page }: { page: EditPageName }) {
+  // Again when the director is back.
   useEffect(() => {
     void loadConfig();
-  }, []);
+  }, [whyNotHere.value]);
   if (trouble.value !== undefined) {
     return (
       <Card title="lvs.cf">

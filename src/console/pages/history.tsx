@@ -5,7 +5,7 @@ import type { DiffDocument, Version } from './documents.ts';
 import { mayChange } from './editor.tsx';
 import { now } from './live.ts';
 import { ask } from './net.ts';
-import { Card, Dialog, say } from './parts.tsx';
+import { Card, Dialog, NameCell, say, Table } from './parts.tsx';
 import { lookForPending, settled } from './pending.tsx';
 import { DiffView } from './save.tsx';
 import { whenText } from './words.ts';
@@ -25,38 +25,23 @@ export function HistoryCard() {
       {versions.value.length === 0 ? (
         <p class="dim">{trouble.value ?? 'No change has been made by way of this daemon yet.'}</p>
       ) : (
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">serial</th>
-              <th scope="col">when</th>
-              <th scope="col">who</th>
-              <th scope="col">why</th>
-              <th scope="col">state</th>
+        <Table columns={['serial', 'when', 'who', 'why', 'state']}>
+          {versions.value.map((version) => (
+            <tr key={`${version.serial} ${version.at}`}>
+              <NameCell
+                name={version.serial}
+                label={`version ${version.serial}`}
+                onOpen={() => {
+                  opened.value = version;
+                }}
+              />
+              <td>{whenText(Date.parse(version.at), now.value)}</td>
+              <td>{version.author ?? ''}</td>
+              <td>{version.reason ?? ''}</td>
+              <td>{version.state ?? ''}</td>
             </tr>
-          </thead>
-          <tbody>
-            {versions.value.map((version) => (
-              <tr key={`${version.serial} ${version.at}`}>
-                <th scope="row">
-                  <button
-                    type="button"
-                    aria-label={`version ${version.serial}`}
-                    onClick={() => {
-                      opened.value = version;
-                    }}
-                  >
-                    {version.serial}
-                  </button>
-                </th>
-                <td>{whenText(Date.parse(version.at), now.value)}</td>
-                <td>{version.author ?? ''}</td>
-                <td>{version.reason ?? ''}</td>
-                <td>{version.state ?? ''}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+          ))}
+        </Table>
       )}
       {opened.value !== undefined && (
         <VersionDialog

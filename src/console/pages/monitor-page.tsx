@@ -1,19 +1,23 @@
 /** Control / Monitoring: the verdict, both nodes, paths and belief between them, the services, what happened. One screen. */
+import { computed } from '@preact/signals';
 import { Incidents } from './incidents.tsx';
-import { isStale, lastTruthAt, pair, whyNotHere } from './live.ts';
+import { isStale, lastTruthAt, pair, services, servicesThere, whyNotHere } from './live.ts';
 import {
   MARKS,
   type NodeCard,
   nodeCards,
   otherNode,
+  ownerOf,
   type Pair,
+  type PairVerdict,
   pairVerdict,
   pastVerdict,
   pathRows,
   vipRows,
 } from './monitor.ts';
 import { Orders } from './orders.tsx';
-import { Card, Pill } from './parts.tsx';
+import { Card, Pill, Table } from './parts.tsx';
+import { withServices } from './service-rows.ts';
 import { ServicesTable } from './services-table.tsx';
 import { WhyNot } from './why-view.tsx';
 import { clockText, counted, lengthText } from './words.ts';
@@ -21,8 +25,8 @@ import { clockText, counted, lengthText } from './words.ts';
 const SHOWN_VIPS = 8;
 
 export function Verdict() {
-  const both = pair.value;
-  if (both === undefined) {
+  const told = toldNow.value;
+  if (told === undefined) {
     return (
       <div role="status" class="verdict dim">
         <strong>
@@ -32,7 +36,6 @@ export function Verdict() {
       </div>
     );
   }
-  const told = pairVerdict(both);
   const isPast = isStale.value || whyNotHere.value !== undefined;
   const { tone, title, detail } = isPast ? pastVerdict(told, clockText(lastTruthAt.value)) : told;
   return (
@@ -45,6 +48,16 @@ export function Verdict() {
     </div>
   );
 }
+
+/** Of the services as the owner sees them: its clients are the ones that get an answer or none. */
+const toldNow = computed<PairVerdict | undefined>(() => {
+  const both = pair.value;
+  if (both === undefined) return undefined;
+  const told = pairVerdict(both);
+  const isThere = ownerOf(both) === both.there && both.there !== undefined;
+  const document = isThere ? servicesThere.value : services.value;
+  return document === undefined ? told : withServices(told, document);
+});
 
 export function MonitorPage() {
   const both = pair.value;
@@ -118,62 +131,37 @@ function Between({ pair: both }: { pair: Pair }) {
       {paths.length === 0 ? (
         <p>No partner is configured.</p>
       ) : (
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">path</th>
-              <th scope="col">
-                {node} → {other}
+        <Table columns={['path', `${node} → ${other}`, `${other} → ${node}`, ['received', 'n']]}>
+          {paths.map(({ name, out, back, received, here: own, there }) => (
+            <tr key={name}>
+              <th scope="row" title={`${own} and ${there}`}>
+                {name}
               </th>
-              <th scope="col">
-                {other} → {node}
-              </th>
-              <th scope="col" class="n">
-                received
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {paths.map(({ name, out, back, received, here: own, there }) => (
-              <tr key={name}>
-                <th scope="row" title={`${own} and ${there}`}>
-                  {name}
-                </th>
-                <td>
-                  <Pill tone={out.tone}>{out.text}</Pill>
-                </td>
-                <td>
-                  <Pill tone={back.tone}>{back.text}</Pill>
-                </td>
-                <td class="n">{received}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-      <h2>Who is believed</h2>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">VIP</th>
-            <th scope="col">owner</th>
-            <th scope="col">what the segment says</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map(({ address, device, owner, tone, belief }) => (
-            <tr key={address}>
-              <th scope="row" title={device}>
-                {address}
-              </th>
-              <td>{owner}</td>
               <td>
-                <Pill tone={tone}>{belief}</Pill>
+                <Pill tone={out.tone}>{out.text}</Pill>
               </td>
+              <td>
+                <Pill tone={back.tone}>{back.text}</Pill>
+              </td>
+              <td class="n">{received}</td>
             </tr>
           ))}
-        </tbody>
-      </table>
+        </Table>
+      )}
+      <h2>Who is believed</h2>
+      <Table columns={['VIP', 'owner', 'what the segment says']}>
+        {rows.map(({ address, device, owner, tone, belief }) => (
+          <tr key={address}>
+            <th scope="row" title={device}>
+              {address}
+            </th>
+            <td>{owner}</td>
+            <td>
+              <Pill tone={tone}>{belief}</Pill>
+            </td>
+          </tr>
+        ))}
+      </Table>
       {more > 0 && <p class="dim">and {counted(more, 'more VIP')}, none of them in trouble</p>}
     </Card>
   );

@@ -63,9 +63,10 @@ export function Orders({ status, side }: { status: StatusDocument; side: Side })
 
 function ordersFor({ role, reason }: StatusDocument): readonly Order[] {
   if (role === 'active') return ['resign'];
-  return role === 'fault' && reason === 'operator'
-    ? ['maintenance-off']
-    : ['takeover', 'maintenance-on'];
+  if (role === 'fault' && reason === 'maintenance') return ['maintenance-off'];
+  // An earlier resignation ends with the order; whatever else keeps it from taking over is refused.
+  const isAble = role !== 'fault' || reason === 'operator';
+  return isAble ? ['takeover', 'maintenance-on'] : ['maintenance-on'];
 }
 
 type Asked = { order: Order; node: string; side: Side; onClose: () => void };

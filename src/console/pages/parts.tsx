@@ -31,6 +31,47 @@ export function Card(props: {
   );
 }
 
+/** Its words, and how it is set: `n` for numbers, `wide` for what a phone leaves out. */
+export type Column = string | readonly [words: string, kind: 'n' | 'wide'];
+
+/** `children`: its rows. */
+export function Table(props: { columns: readonly Column[]; children: ComponentChildren }) {
+  const columns = props.columns.map((it) => (typeof it === 'string' ? ([it, ''] as const) : it));
+  return (
+    <table>
+      <thead>
+        <tr>
+          {columns.map(([words, kind]) => (
+            <th key={words} scope="col" class={kind}>
+              {words}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>{props.children}</tbody>
+    </table>
+  );
+}
+
+/** The name of a row, which opens or chooses it. */
+export function NameCell(props: {
+  name: string | number;
+  /** Where the name alone says too little to who hears it. */
+  label?: string;
+  /** Of a list in which one is chosen. */
+  isChosen?: boolean;
+  onOpen: () => void;
+}) {
+  const { name, label, isChosen, onOpen } = props;
+  return (
+    <th scope="row">
+      <button type="button" aria-label={label} aria-pressed={isChosen} onClick={onOpen}>
+        {name}
+      </button>
+    </th>
+  );
+}
+
 export type Notice = { readonly tone: Tone; readonly text: string };
 const notice = signal<Notice | undefined>(undefined);
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -129,11 +170,26 @@ export function Dialog(props: {
   class?: string;
 }) {
   const ref = useRef<HTMLDialogElement>(null);
+  const isGone = useRef(false);
   useEffect(() => {
-    ref.current?.showModal();
+    const dialog = ref.current;
+    dialog?.showModal();
+    return () => {
+      isGone.current = true;
+      // The browser gives the focus back to where it was, whoever ends the question.
+      dialog?.close();
+    };
   }, []);
   return (
-    <dialog ref={ref} class={props.class ?? ''} aria-label={props.title} onClose={props.onClose}>
+    <dialog
+      ref={ref}
+      class={props.class ?? ''}
+      aria-label={props.title}
+      onClose={() => {
+        // Another question may stand in its place already.
+        if (!isGone.current) props.onClose();
+      }}
+    >
       <header>
         <h2>{props.title}</h2>
         <button type="button" onClick={() => ref.current?.close()}>

@@ -16,7 +16,8 @@ import {
 } from '../../sim/index.ts';
 import { base, isChanged, loadConfig, trouble, verdict } from './draft.ts';
 import { lanesOf } from './lanes.ts';
-import { Card, Pill } from './parts.tsx';
+import { whyNotHere } from './live.ts';
+import { Card, Pill, Table } from './parts.tsx';
 import { otherTimers, outcomeSentence, TITLES, type TimerTrial } from './rehearse-words.ts';
 import { StoryView } from './story-view.tsx';
 import { lengthText } from './words.ts';
@@ -26,9 +27,10 @@ const LENGTHS = [1, 5, 10, 20, 60] as const;
 type Outcome = { readonly play: Play; readonly rehearsal: Rehearsal };
 
 export function RehearsePage() {
+  // Again when the director is back.
   useEffect(() => {
     void loadConfig();
-  }, []);
+  }, [whyNotHere.value]);
   const { settings } = verdict.value;
   if (trouble.value !== undefined) return <Trouble text={trouble.value.title} />;
   if (base.value === undefined) return <p>Loading …</p>;
@@ -171,37 +173,25 @@ function OutcomeView(props: {
           <StoryView story={story} name={`rehearsal-${play.name}`} />
         </Card>
         <Card title="What other timers would give" class="trials">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">heartbeat</th>
-                <th scope="col">dead after</th>
-                <th scope="col" class="n">
-                  nobody answers
-                </th>
-                <th scope="col" class="n">
-                  both answer
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {trials.map(({ keepaliveMs, deadtimeMs, worstMs, doubleMs }) => {
-                const isOurs =
-                  keepaliveMs === settings.keepaliveMs && deadtimeMs === settings.deadtimeMs;
-                return (
-                  <tr key={`${keepaliveMs} ${deadtimeMs}`} class={isOurs ? 'chosen' : ''}>
-                    <th scope="row">
-                      {lengthText(keepaliveMs)}
-                      {isOurs && ' (yours)'}
-                    </th>
-                    <td>{lengthText(deadtimeMs)}</td>
-                    <td class="n">{lengthText(worstMs)}</td>
-                    <td class="n">{doubleMs === 0 ? 'never' : lengthText(doubleMs)}</td>
-                  </tr>
-                );
-              })}
-            </tbody>
-          </table>
+          <Table
+            columns={['heartbeat', 'dead after', ['nobody answers', 'n'], ['both answer', 'n']]}
+          >
+            {trials.map(({ keepaliveMs, deadtimeMs, worstMs, doubleMs }) => {
+              const isOurs =
+                keepaliveMs === settings.keepaliveMs && deadtimeMs === settings.deadtimeMs;
+              return (
+                <tr key={`${keepaliveMs} ${deadtimeMs}`} class={isOurs ? 'chosen' : ''}>
+                  <th scope="row">
+                    {lengthText(keepaliveMs)}
+                    {isOurs && ' (yours)'}
+                  </th>
+                  <td>{lengthText(deadtimeMs)}</td>
+                  <td class="n">{lengthText(worstMs)}</td>
+                  <td class="n">{doubleMs === 0 ? 'never' : lengthText(doubleMs)}</td>
+                </tr>
+              );
+            })}
+          </Table>
           <p class="dim">
             The worst of four phases between two heartbeats. Real networks and kernels add some
             milliseconds; a dead time must leave room for the machine’s own delays.

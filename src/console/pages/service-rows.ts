@@ -4,8 +4,8 @@
  * second or two.
  */
 import type { CheckRun, ServerRow, ServiceRow, ServicesDocument } from './documents.ts';
-import type { Tone } from './monitor.ts';
-import { ageText, lengthText } from './words.ts';
+import type { PairVerdict, Tone } from './monitor.ts';
+import { ageText, counted, lengthText } from './words.ts';
 
 export type TableRow =
   | { readonly kind: 'service'; readonly key: string; readonly service: ServiceRow }
@@ -82,12 +82,32 @@ const OPERATOR: ReadonlySet<string> = new Set(['drained', 'weighed', 'disabled',
 export function serverState({ state, reason, sinceMs, override }: ServerRow): State {
   const left = override?.leftMs === undefined ? '' : `, ${ageText(override.leftMs)} left`;
   if (OPERATOR.has(reason)) return { tone: 'info', text: `${reason}${left}` };
-  if (reason === 'unproven') return { tone: 'dim', text: 'unproven' };
+  if (reason === 'unproven') return { tone: 'dim', text: reason };
+  if (reason === 'recovering') return { tone: 'warn', text: reason };
   if (state === 'active') {
     return { tone: 'good', text: reason === 'healthy' ? `up ${ageText(sinceMs)}` : reason };
   }
   return { tone: 'bad', text: `down ${ageText(sinceMs)}` };
 }
+
+/** The verdict over the pair does not say that all is well while clients of a service get no answer, or a server is missing. */
+export function withServices(verdict: PairVerdict, { services }: ServicesDocument): PairVerdict {
+  const lost = services.filter((service) => serviceState(service).tone === 'bad');
+  const servers = services.flatMap((service) => service.servers);
+  const missing = servers.filter((server) => TROUBLE.has(serverState(server).tone)).length;
+  const [first] = lost;
+  const title = verdict.title.replace(/^Healthy\. /, '');
+  if (first !== undefined) {
+    const more = lost.length > 1 ? ` and ${counted(lost.length - 1, 'more service')}` : '';
+    const what = `${first.name}${more} cannot be served (${serviceState(first).text})`;
+    return { ...verdict, tone: 'bad', title: `${what}. ${title}` };
+  }
+  if (missing === 0 || verdict.tone === 'bad') return verdict;
+  const what = `${missing} of ${counted(servers.length, 'real server')} not up`;
+  return { ...verdict, tone: 'warn', title: `${what}. ${title}` };
+}
+
+const TROUBLE: ReadonlySet<Tone> = new Set(['bad', 'warn']);
 
 /** `200 in 3 ms` as the check said it, or the word of the closed list. */
 export function checkWords({ reason, detail, state }: ServerRow): string {

@@ -6,7 +6,7 @@ import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { ServerRow, ServiceRow } from './documents.ts';
 import { ageOfRow, history, now, SAMPLES, sampled, services } from './live.ts';
-import { Card, Filter, Pill } from './parts.tsx';
+import { Card, Filter, NameCell, Pill } from './parts.tsx';
 import { askAbout, ServerDialog } from './server-dialog.tsx';
 import {
   checkWords,
@@ -186,11 +186,7 @@ function Server(props: { rowKey: string; service: ServiceRow; server: ServerRow;
   const { tone, text } = serverState({ ...server, sinceMs });
   return (
     <tr class="server" aria-rowindex={index + 2}>
-      <th scope="row">
-        <button type="button" onClick={() => askAbout(service, server)}>
-          {server.name}
-        </button>
-      </th>
+      <NameCell name={server.name} onOpen={() => askAbout(service, server)} />
       <td class="wide">
         {server.address}:{server.port} {server.method}
       </td>

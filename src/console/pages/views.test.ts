@@ -14,6 +14,7 @@ import {
   sparkPath,
   tableRows,
   weightText,
+  withServices,
 } from './service-rows.ts';
 import { ticks, timelineOf } from './timeline.ts';
 import { ageText, counted, lengthText, rateText, whenText } from './words.ts';
@@ -78,6 +79,22 @@ test('an operator’s word is shown as such, with the time it has left', () => {
   });
   assert.deepEqual(serverState(drained), { tone: 'info', text: 'drained, 22 min left' });
   assert.equal(weightText(drained), '0 (2)');
+});
+
+test('the verdict does not say “Healthy” while a server is missing, and not that a pair serves what nobody answers', () => {
+  const healthy = { tone: 'good', title: 'Healthy. primary serves 1 VIP.', detail: '' } as const;
+  assert.equal(withServices(healthy, services([server('a'), server('b')])), healthy);
+  const drained = server('b', { state: 'quiesced', reason: 'drained' });
+  assert.equal(withServices(healthy, services([server('a'), drained])), healthy);
+  const sick = server('b', { state: 'inactive', reason: 'timeout' });
+  assert.deepEqual(withServices(healthy, services([server('a'), sick])), {
+    tone: 'warn',
+    title: '1 of 2 real servers not up. primary serves 1 VIP.',
+    detail: '',
+  });
+  const { tone, title } = withServices(healthy, services([sick]));
+  assert.equal(tone, 'bad');
+  assert.match(title, /^shop cannot be served \(0 of 1 up\)\. primary serves/);
 });
 
 test('a service says how many are up, and what that means', () => {

@@ -19,7 +19,7 @@ import {
   VIRTUAL_SERVER,
 } from './form-fields.ts';
 import { ask } from './net.ts';
-import { Card, Pill, say } from './parts.tsx';
+import { Card, NameCell, Pill, say, Table } from './parts.tsx';
 import { runText } from './service-rows.ts';
 
 type Service = { readonly kind: 'virtual'; readonly name: string };
@@ -41,27 +41,13 @@ export function VirtualServers() {
     <>
       <Card title="Virtual servers" aside={mayChange() && <AddVirtual />}>
         <div class="list">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">name</th>
-                <th scope="col">status</th>
-                <th scope="col">VIP</th>
-                <th scope="col" class="wide">
-                  device
-                </th>
-                <th scope="col">port</th>
-                <th scope="col" class="wide">
-                  protocol
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {sections.map(({ name }) => (
-                <VirtualRow key={name} name={name} isChosen={name === current?.name} />
-              ))}
-            </tbody>
-          </table>
+          <Table
+            columns={['name', 'status', 'VIP', ['device', 'wide'], 'port', ['protocol', 'wide']]}
+          >
+            {sections.map(({ name }) => (
+              <VirtualRow key={name} name={name} isChosen={name === current?.name} />
+            ))}
+          </Table>
         </div>
         {sections.length === 0 && <p class="dim">There is none yet.</p>}
         {current !== undefined && mayChange() && <ListActions name={current.name} />}
@@ -100,18 +86,14 @@ function VirtualRow({ name, isChosen }: { name: string; isChosen: boolean }) {
   const errors = view.problems.filter(({ severity }) => severity === 'error').length;
   return (
     <tr class={isChosen ? 'chosen' : ''}>
-      <th scope="row">
-        <button
-          type="button"
-          aria-pressed={isChosen}
-          onClick={() => {
-            chosen.value = name;
-            chosenServer.value = undefined;
-          }}
-        >
-          {name}
-        </button>
-      </th>
+      <NameCell
+        name={name}
+        isChosen={isChosen}
+        onOpen={() => {
+          chosen.value = name;
+          chosenServer.value = undefined;
+        }}
+      />
       <td>
         {errors > 0 ? (
           <Pill tone="bad">error</Pill>
@@ -265,48 +247,34 @@ function RealPart({ service }: { service: Service }) {
   };
   return (
     <>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">name</th>
-            <th scope="col">status</th>
-            <th scope="col">address</th>
-            <th scope="col">weight</th>
-          </tr>
-        </thead>
-        <tbody>
-          {servers.map((section) => {
-            const word = (key: string): string => {
-              const setting = section.settings.findLast((it) => it.key === key);
-              return setting === undefined ? '' : (wordsOf(draft.value, setting.line)[0] ?? '');
-            };
-            const isActive = word('active') === '1';
-            return (
-              <tr key={section.name} class={section === current ? 'chosen' : ''}>
-                <th scope="row">
-                  <button
-                    type="button"
-                    aria-pressed={section === current}
-                    onClick={() => {
-                      chosenServer.value = section.name;
-                    }}
-                  >
-                    {section.name}
-                  </button>
-                </th>
-                <td>
-                  <Pill tone={isActive ? 'good' : 'dim'}>{isActive ? 'up' : 'down'}</Pill>
-                </td>
-                <td>
-                  {word('address')}
-                  {word('port') !== '' && `:${word('port')}`}
-                </td>
-                <td>{word('weight') || '1'}</td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
+      <Table columns={['name', 'status', 'address', 'weight']}>
+        {servers.map((section) => {
+          const word = (key: string): string => {
+            const setting = section.settings.findLast((it) => it.key === key);
+            return setting === undefined ? '' : (wordsOf(draft.value, setting.line)[0] ?? '');
+          };
+          const isActive = word('active') === '1';
+          return (
+            <tr key={section.name} class={section === current ? 'chosen' : ''}>
+              <NameCell
+                name={section.name}
+                isChosen={section === current}
+                onOpen={() => {
+                  chosenServer.value = section.name;
+                }}
+              />
+              <td>
+                <Pill tone={isActive ? 'good' : 'dim'}>{isActive ? 'up' : 'down'}</Pill>
+              </td>
+              <td>
+                {word('address')}
+                {word('port') !== '' && `:${word('port')}`}
+              </td>
+              <td>{word('weight') || '1'}</td>
+            </tr>
+          );
+        })}
+      </Table>
       {servers.length === 0 && <p class="dim">It has no real server yet.</p>}
       {mayChange() && (
         <p class="actions">

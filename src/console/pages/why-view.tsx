@@ -3,7 +3,14 @@ import { computed } from '@preact/signals';
 import type { Reasons } from '../reasons.ts';
 import { isStale, nodeOf, pair, services, whyNotHere } from './live.ts';
 import { MARKS } from './monitor.ts';
-import { type Answer, isTrouble, whyOfPair, whyOfServices, whyOfSilence } from './why.ts';
+import {
+  type Answer,
+  isTrouble,
+  whyOfPair,
+  whyOfServices,
+  whyOfSilence,
+  worstFirst,
+} from './why.ts';
 import { counted } from './words.ts';
 
 /** Put here by the build (../build.ts): docs/reasons.md. */
@@ -43,7 +50,7 @@ const known = computed(() => {
   const ofPair = whyOfPair(both, reasons);
   if (services.value === undefined) return { answers: ofPair, more: 0 };
   const { answers, more } = whyOfServices(services.value, reasons, SHOWN_SERVERS);
-  return { answers: [...ofPair, ...answers], more };
+  return { answers: worstFirst([...ofPair, ...answers]), more };
 });
 
 /** A pair of a definition list. */

@@ -42,6 +42,10 @@ export function whyOfPair(pair: Pair, reasons: Reasons): readonly Answer[] {
       : [successor(pair, owner, reasons), ...belief(owner, reasons)]),
     ...unasked(pair),
   ];
+  return worstFirst(answers);
+}
+
+export function worstFirst(answers: readonly Answer[]): readonly Answer[] {
   return answers.toSorted((a, b) => weightOf(a.tone) - weightOf(b.tone));
 }
 
