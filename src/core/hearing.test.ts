@@ -142,6 +142,15 @@ describe('an owner that hears none of witness_hosts', () => {
     assert.match(pair.role, /^active/);
   });
 
+  test('whose partner falls silent tells the segment once: it may have owned while we were paused', () => {
+    const pair = owner({ namesWitnesses: false });
+    pair.runs(20_000);
+    pair.partner = undefined;
+    pair.runs(10_000);
+    const told = pair.effects.filter(({ kind }) => kind === 'announce');
+    assert.equal(told.length, 1);
+  });
+
   test('keeps the VIPs where nobody is named', () => {
     const pair = owner({ namesWitnesses: false });
     pair.partner = undefined;
