@@ -73,7 +73,8 @@ export class Fos {
 
   async #start(): Promise<void> {
     for (const service of this.services) {
-      if (this.#isOver) return;
+      // What stops services goes on to its end, whatever comes: one left over would serve beside the other node's.
+      if (this.#isOver && this.#mode === 'active') return;
       await this.#command(service, 'stop_cmd');
       if (this.#mode === 'monitor' || this.#isOver) continue;
       const complaint = await this.#command(service, 'start_cmd');
