@@ -2,7 +2,8 @@
  * `nanny`: the monitor of one real server, with the options of piranha 0.8.6 (nanny(8)), in the foreground.
  *
  * Its words are turned into the lvs.cf that says the same, so that every default and every complaint is the parser's.
- * The options of fos monitors are known and refused: fos watches its services itself. Called wrongly it exits with 1, as nanny did.
+ * The options of fos monitors are known and refused: fos watches its services itself. Called wrongly it exits with 1, as
+ * nanny did.
  */
 import { ipFamily, parseIpAddress } from '../base/index.ts';
 import { parseSettings } from '../config/index.ts';
