@@ -7,16 +7,11 @@
  */
 import { type IpAddress, ipFamily } from '../base/index.ts';
 import { type Globals, readGlobals, syncPairs } from './keepalived-globals.ts';
+import { type Endpoint, type Groups, readGroups } from './keepalived-groups.ts';
 import { type Handlers, walk } from './keepalived-left.ts';
 import type { LinesOptions } from './keepalived-lines.ts';
 import { type Note, Notes } from './keepalived-notes.ts';
-import {
-  type Endpoint,
-  type Groups,
-  type ImportedService,
-  readGroups,
-  readService,
-} from './keepalived-services.ts';
+import { type ImportedService, readService } from './keepalived-services.ts';
 import { type Entry, parseKeepalived } from './keepalived-syntax.ts';
 import {
   commentLines,

@@ -1,12 +1,12 @@
 /**
- * virtual_server and virtual_server_group as sections of lvs.cf.
+ * virtual_server as sections of lvs.cf.
  *
  * What is one statement of each server there is one of the service here: the check, the forwarding method (of the whole
  * file even), quiesce_server. The first server's, or the most frequent, is taken; a server or service that would be
  * served wrongly under it is kept in the file with `active = 0` rather than sent packets it cannot answer.
- * Source: keepalived.conf(5) "Virtual server(s)", "Virtual server group(s)"; ipvsadm(8).
+ * Source: keepalived.conf(5) "Virtual server(s)"; ipvsadm(8).
  */
-import { type IpAddress, ipBytes, ipFamily, ipFromBytes } from '../base/index.ts';
+import { type IpAddress, ipBytes, ipFamily } from '../base/index.ts';
 import type { Scheduler } from '../model/index.ts';
 import {
   type ImportedCheck,
@@ -16,6 +16,7 @@ import {
   timingDirectives,
   timingHandlers,
 } from './keepalived-checks.ts';
+import { type Endpoint, type Groups, portOf } from './keepalived-groups.ts';
 import { type Handlers, walk } from './keepalived-left.ts';
 import type { Notes } from './keepalived-notes.ts';
 import type { Entry } from './keepalived-syntax.ts';
@@ -34,13 +35,6 @@ export type ImportedServer = {
   readonly directives: Pairs;
 };
 
-/** Where a service is reached: an address and port, or a mark, whose address is found later. */
-export type Endpoint = {
-  readonly address?: IpAddress;
-  readonly port: number;
-  readonly mark: number;
-};
-
 export type ImportedService = {
   readonly entry: Entry;
   /** A group has several. */
@@ -56,96 +50,6 @@ export type ImportedService = {
 };
 
 const SCHEDULERS: readonly Scheduler[] = ['rr', 'wrr', 'lc', 'wlc', 'lblc', 'lblcr', 'dh', 'sh'];
-/** Addresses of a range in a group. */
-const MAX_RANGE = 256;
-const MAX_ENDPOINTS = 4096;
-
-export type Groups = ReadonlyMap<string, readonly Endpoint[]>;
-
-/** `virtual_server_group NAME { ... }`: all of them by name. */
-export function readGroups(entries: readonly Entry[], notes: Notes): Groups {
-  const groups = new Map<string, readonly Endpoint[]>();
-  let room = MAX_ENDPOINTS;
-  for (const { args, children } of entries) {
-    const endpoints = (children ?? []).flatMap((entry) => {
-      if (room <= 0) return [];
-      const found = groupMember(entry, notes);
-      room -= found.length;
-      return found;
-    });
-    groups.set(args[0] ?? '', endpoints);
-  }
-  return groups;
-}
-
-function groupMember(entry: Entry, notes: Notes): readonly Endpoint[] {
-  if (entry.key === 'fwmark') {
-    return [{ port: 0, mark: wholeOf(entry, { min: 1, max: 4_294_967_295, byDefault: 1 }, notes) }];
-  }
-  const port = portOf(entry.args[0]);
-  const addresses = rangeOf(entry.key);
-  if (addresses !== undefined && port !== undefined) {
-    return addresses.map((address) => ({ address, port, mark: 0 }));
-  }
-  const sentence = `neither an address, nor a range of up to ${MAX_RANGE} addresses, with a port`;
-  notes.add('lost', entry, sentence);
-  return [];
-}
-
-/** `192.0.2.1`, `192.0.2.1-10`, `192.0.2.250-192.0.3.10`, `192.0.2.8/29`, and the same of IPv6. */
-function rangeOf(text: string): readonly IpAddress[] | undefined {
-  const [from = '', to, ...more] = text.split('-');
-  const [network = '', length, ...rest] = from.split('/');
-  const first = addressOf(network);
-  if (first === undefined || more.length > 0 || rest.length > 0) return undefined;
-  if (to === undefined && length === undefined) return [first];
-  const start = numberOfAddress(first);
-  const end = length === undefined ? lastOf(first, start, to) : endOf(first, start, length, to);
-  if (end === undefined || end < start || end - start >= BigInt(MAX_RANGE)) return undefined;
-  const count = Number(end - start) + 1;
-  const width = ipBytes(first).length;
-  const all = Array.from({ length: count }, (_, index) =>
-    ipFromBytes(bytesOf(start + BigInt(index), width)),
-  );
-  return all.every((address) => address !== undefined) ? all : undefined;
-}
-
-/** The far end of `A-B`, where B may be the last part of an address only: decimal, or hexadecimal of IPv6. */
-function lastOf(first: IpAddress, start: bigint, to = ''): bigint | undefined {
-  const last = addressOf(to);
-  if (last !== undefined) {
-    return ipFamily(last) === ipFamily(first) ? numberOfAddress(last) : undefined;
-  }
-  if (ipFamily(first) === 4) {
-    return /^\d{1,3}$/.test(to) && Number(to) < 256
-      ? start - (start % 256n) + BigInt(to)
-      : undefined;
-  }
-  return /^[0-9a-f]{1,4}$/i.test(to) ? start - (start % 65_536n) + BigInt(`0x${to}`) : undefined;
-}
-
-function endOf(first: IpAddress, start: bigint, length: string, to?: string): bigint | undefined {
-  const hostBits = ipBytes(first).length * 8 - Number(length);
-  const isRange = /^\d{1,3}$/.test(length) && hostBits >= 0 && to === undefined;
-  return isRange ? start + 2n ** BigInt(hostBits) - 1n : undefined;
-}
-
-function numberOfAddress(address: IpAddress): bigint {
-  return ipBytes(address).reduce((sum, byte) => sum * 256n + BigInt(byte), 0n);
-}
-
-function bytesOf(number: bigint, width: number): Uint8Array {
-  return Uint8Array.from({ length: width }, (_, index) =>
-    Number((number >> BigInt(8 * (width - 1 - index))) % 256n),
-  );
-}
-
-/** A port or nothing, which is 0. */
-function portOf(text: string | undefined): number | undefined {
-  if (text === undefined) return 0;
-  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
-}
-
 /** Undefined when the service cannot be offered at all, which has been told. */
 export function readService(
   entry: Entry,

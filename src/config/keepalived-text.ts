@@ -1,7 +1,8 @@
 /** The lines of lvs.cf that the importer writes: one directive a line, comments above the sections they were above. */
 import { type IpAddress, ipBytes, ipFamily, ipFromBytes } from '../base/index.ts';
 import { formatValue } from './edit.ts';
-import type { Endpoint, ImportedServer, ImportedService } from './keepalived-services.ts';
+import type { Endpoint } from './keepalived-groups.ts';
+import type { ImportedServer, ImportedService } from './keepalived-services.ts';
 import type { Entry } from './keepalived-syntax.ts';
 import type { ImportedVip } from './keepalived-vrrp.ts';
 
