@@ -87,11 +87,28 @@ const UNKNOWN = 'no such word is known; it is left out';
 
 export type Handlers = { readonly [key: string]: (entry: Entry) => void };
 
-/** Every statement to its handler; what has none is told. */
+/** Of the words that have handlers, those with a block behind them; checkers are read by themselves. */
+const BLOCKS: ReadonlySet<string> = new Set(
+  [
+    'global_defs vrrp_instance vrrp_sync_group virtual_server_group virtual_server real_server group url host',
+    'unicast_peer virtual_ipaddress virtual_ipaddress_excluded track_interface authentication',
+  ].flatMap((words) => words.split(' ')),
+);
+
+/** Every statement to its handler; what has none is told, and so is a block that is missing or makes no sense. */
 export function walk(entries: readonly Entry[], handlers: Handlers, notes: Notes): void {
   for (const entry of entries) {
     const handler = Object.hasOwn(handlers, entry.key) ? handlers[entry.key] : undefined;
-    if (handler === undefined) leave(entry, notes);
-    else handler(entry);
+    if (handler === undefined) {
+      leave(entry, notes);
+      continue;
+    }
+    handler(entry);
+    const hasBlock = entry.children !== undefined;
+    if (BLOCKS.has(entry.key) === hasBlock) continue;
+    const sentence = hasBlock
+      ? 'takes no block; what stands in it is left out'
+      : 'its block is missing';
+    notes.add('lost', entry, sentence);
   }
 }

@@ -101,6 +101,20 @@ test('include is refused with its line, whatever stands around it', () => {
   }
 });
 
+test('a block that is missing, or stands where none is, is told', () => {
+  const { told } = imported(
+    instance('priority {\nstate MASTER\n}\nvirtual_ipaddress_excluded 192.0.2.81'),
+    PAIR,
+  );
+  assert.deepEqual(
+    told.filter((line) => line.includes('block')),
+    [
+      '3: priority: takes no block; what stands in it is left out',
+      '6: virtual_ipaddress_excluded: its block is missing',
+    ],
+  );
+});
+
 test('one connect_ip for one server is not asked for its neighbours', () => {
   const server = (last: number, extra: string) =>
     `real_server 192.0.2.${last} 80 {\n TCP_CHECK {\n ${extra}\n }\n }\n`;
