@@ -299,7 +299,7 @@ export class SegmentProbe {
     else if (this.#asked.length > 0) this.#hearAnswer(frame);
   }
 
-  #hearClaim({ address, mac, source, isAnswer }: Claim, frame: Uint8Array): void {
+  #hearClaim({ address, mac, source, says }: Claim, frame: Uint8Array): void {
     if (source === this.#place.mac) {
       const echoes = this.#ownEchoes.get(address) ?? [];
       if (this.#ownEchoes.size < MOST_FRAMES) this.#ownEchoes.set(address, echoes);
@@ -308,9 +308,10 @@ export class SegmentProbe {
     }
     if (mac === this.#place.mac) return; // the partner, which tells the segment that we have the VIP
     const about = this.#about.get(address);
-    if (about === undefined) return;
-    const map = isAnswer ? this.#answering : this.#announcing;
+    if (about === undefined || says === 'nothing') return;
+    const map = says === 'answer' ? this.#answering : this.#announcing;
     const times = map.get(address) ?? new Map<MacAddress, number>();
+    if (times.size >= MOST_FRAMES && !times.has(mac)) return; // a flood is told by the first of it
     map.set(address, times.set(mac, (times.get(mac) ?? 0) + 1));
     this.#keep(about, frame, false);
   }
@@ -356,8 +357,8 @@ type Claim = {
   readonly mac: MacAddress;
   /** Who sent the frame. */
   readonly source: MacAddress;
-  /** Else it is who asks, and says so of itself. */
-  readonly isAnswer: boolean;
+  /** `question`: who asks says so of itself. `nothing`: a machine asks whether it may have the address. */
+  readonly says: 'answer' | 'question' | 'nothing';
 };
 
 /** "This address is here", as far as a frame says so. */
@@ -365,13 +366,14 @@ function claimOf(frame: Uint8Array): Claim | undefined {
   const arp = decodeArp(frame);
   if (arp.ok) {
     const { operation, senderIp, senderMac, targetIp, source } = arp.value;
-    const address = senderIp === NOBODY_YET ? targetIp : senderIp;
-    return { address, mac: senderMac, source, isAnswer: operation === 'reply' };
+    const isProbe = senderIp === NOBODY_YET;
+    const says = isProbe ? 'nothing' : operation === 'reply' ? 'answer' : 'question';
+    return { address: isProbe ? targetIp : senderIp, mac: senderMac, source, says };
   }
   const neighbour = decodeNeighbour(frame);
   if (!neighbour.ok || neighbour.value.kind !== 'advertisement') return undefined;
   const { target, linkLayer, source } = neighbour.value;
-  return { address: target, mac: linkLayer ?? source, source, isAnswer: true };
+  return { address: target, mac: linkLayer ?? source, source, says: 'answer' };
 }
 
 function batchesOf<T>(all: readonly T[]): readonly (readonly T[])[] {
