@@ -446,7 +446,8 @@ test('a director that is gone is shouted, and its return is noticed', async () =
     .waitFor();
   assert.deepEqual(await violations(), []);
   pair.startDirector('da');
-  await page.locator('.stale-bar').waitFor({ state: 'detached', timeout: 40_000 });
+  const back = page.locator('.stale-bar').waitFor({ state: 'detached', timeout: 40_000 });
+  await back.catch((error: Error) => assert.fail(`${error.message}\n${pair.log('da')}`));
   await page
     .locator('.verdict')
     .getByText(/backup serves/)

@@ -90,11 +90,32 @@ export function serverState({ state, reason, sinceMs, override }: ServerRow): St
   return { tone: 'bad', text: `down ${ageText(sinceMs)}` };
 }
 
-/** The verdict over the pair does not say that all is well while clients of a service get no answer, or a server is missing. */
+type Health = { readonly isLost: boolean; readonly missing: number };
+/** Of a thousand services most are as they were. */
+const judged = new WeakMap<ServiceRow, Health>();
+
+function healthOf(service: ServiceRow): Health {
+  const found = judged.get(service);
+  if (found !== undefined) return found;
+  const missing = service.servers.filter((server) => {
+    const { tone } = serverState(server);
+    return tone === 'bad' || tone === 'warn';
+  }).length;
+  const health = { isLost: serviceState(service).tone === 'bad', missing };
+  judged.set(service, health);
+  return health;
+}
+
+/** The verdict over the pair does not say that all is well while a service gets no answer, or a server is missing. */
 export function withServices(verdict: PairVerdict, { services }: ServicesDocument): PairVerdict {
-  const lost = services.filter((service) => serviceState(service).tone === 'bad');
-  const servers = services.flatMap((service) => service.servers);
-  const missing = servers.filter((server) => TROUBLE.has(serverState(server).tone)).length;
+  const lost: ServiceRow[] = [];
+  let [missing, servers] = [0, 0];
+  for (const service of services) {
+    const health = healthOf(service);
+    if (health.isLost) lost.push(service);
+    missing += health.missing;
+    servers += service.servers.length;
+  }
   const [first] = lost;
   const title = verdict.title.replace(/^Healthy\. /, '');
   if (first !== undefined) {
@@ -103,11 +124,9 @@ export function withServices(verdict: PairVerdict, { services }: ServicesDocumen
     return { ...verdict, tone: 'bad', title: `${what}. ${title}` };
   }
   if (missing === 0 || verdict.tone === 'bad') return verdict;
-  const what = `${missing} of ${counted(servers.length, 'real server')} not up`;
+  const what = `${missing} of ${counted(servers, 'real server')} not up`;
   return { ...verdict, tone: 'warn', title: `${what}. ${title}` };
 }
-
-const TROUBLE: ReadonlySet<Tone> = new Set(['bad', 'warn']);
 
 /** `200 in 3 ms` as the check said it, or the word of the closed list. */
 export function checkWords({ reason, detail, state }: ServerRow): string {
