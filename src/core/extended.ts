@@ -186,8 +186,9 @@ function learn(move: Move, now: Instant, settings: ExtendedSettings, trailer: Tr
       ask: isOldAsk || !isSameLife ? undefined : extended.ask,
     },
   );
-  // A partner that is standby and may not take over is nobody to wait for (R3).
+  // A partner that is standby and may not take over is nobody to wait for (R3); an owner waits for nobody.
   const isUseless =
+    !move.state.isActive &&
     trailer.role === 'standby' &&
     !trailer.isEligible &&
     isWhole(move.state, 'ineligible-rearms-not');

@@ -151,6 +151,17 @@ describe('an owner that hears none of witness_hosts', () => {
     assert.equal(told.length, 1);
   });
 
+  test('does not call a partner silent that may not take over and says so', () => {
+    const pair = owner({ namesWitnesses: false });
+    pair.partner = { isEligible: false, reason: 'maintenance' };
+    pair.runs(10_000);
+    const notes = pair.effects.flatMap((effect) => (effect.kind === 'note' ? [effect.note] : []));
+    assert.deepEqual(
+      notes.filter((note) => note.kind === 'partner'),
+      [],
+    );
+  });
+
   test('keeps the VIPs where nobody is named', () => {
     const pair = owner({ namesWitnesses: false });
     pair.partner = undefined;
