@@ -51,6 +51,13 @@ export class FosKeeper {
     return this.#isBusy;
   }
 
+  /** For people: `fos active runs`; undefined with service = lvs. */
+  get words(): string | undefined {
+    if (this.#services.length === 0) return undefined;
+    if (this.#mode === undefined) return 'fos waits for a role';
+    return `fos ${this.#mode} ${this.#waitsFor === undefined ? 'runs' : 'has ended'}`;
+  }
+
   /** Other services are a new fos; the same ones go on undisturbed. */
   use(settings: Settings): void {
     const services =

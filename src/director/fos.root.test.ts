@@ -160,6 +160,11 @@ for (const [own, partners] of [
 
 test('a service that dies and can be started again stays where it is', async () => {
   const { first, second } = await pair();
+  assert.match(
+    segment.status('primary'),
+    /^SERVICES +by none \(service = fos; fos active runs\)$/m,
+  );
+  assert.match(segment.status('backup'), /\(service = fos; fos monitor runs\)$/m);
   second.signal('SIGTERM');
   await second.exit;
   hosts.primary.shell(`kill $(cat ${join(segment.directory, 'primary.web.pid')})`);

@@ -121,7 +121,10 @@ export class ServicesRunner {
   }
 
   get plane(): ChosenPlane {
-    return this.#ports.plane;
+    const { plane } = this.#ports;
+    const { words } = this.#fos;
+    const isFos = plane.kind === 'none' && words !== undefined;
+    return isFos ? { ...plane, why: `${plane.why}; ${words}` } : plane;
   }
 
   /** The table as it stood at the last look; empty without a data plane. */
