@@ -25,6 +25,7 @@ keepalive_ms = 200
 deadtime_ms = ${DEADTIME_MS}
 network = direct
 heartbeat_key_file = /etc/sysconfig/ha/heartbeat.key
+active_cmd = /usr/local/bin/activated
 
 virtual www {
     active = 1
@@ -44,6 +45,8 @@ virtual www {
 /** Healthy only for a check without rights: neither root nor able to write where root may. */
 const PROBE =
   '#!/bin/sh\n[ "$(id -un)" = nobody ] && ! touch /etc/sysconfig/ha/x 2>/dev/null && echo OK\n';
+
+const HOOK = '#!/bin/sh\nip route replace blackhole 203.0.113.0/24\n';
 
 /** Asks for the VIP from the segment all the while. */
 class Prober {
@@ -133,6 +136,7 @@ export function configure(machine: Machine): void {
   write(machine, CONFIGURATION, LVS_CF);
   write(machine, '/etc/sysconfig/ha/heartbeat.key', '00112233445566778899aabbccddeeff\n', 0o600);
   write(machine, '/usr/local/bin/probe', PROBE, 0o755);
+  write(machine, '/usr/local/bin/activated', HOOK, 0o755);
 }
 
 /** Is the VIP on its device? */

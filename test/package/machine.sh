@@ -26,6 +26,7 @@ inside() {
   mkdir dev/pts dev/shm
   mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts dev/pts
   ln -s pts/ptmx dev/ptmx
+  mknod -m 666 dev/tty c 5 0
   ln -s /proc/self/fd dev/fd
   for device in null:3 zero:5 full:7 random:8 urandom:9; do mknod -m 666 "dev/${device%:*}" c 1 "${device#*:}"; done
   pivot_root . .

@@ -67,6 +67,8 @@ describe('installed under systemd', () => {
       assert.equal(enabled, 'disabled\ndisabled\n');
       assert.equal(machine.sh('ss -Hltn'), '');
       assert.equal(machine.property('UnitFileState', 'piranha-console'), 'static');
+      const units = 'piranha.service piranha-console.service piranha-console.socket';
+      assert.equal(machine.sh(`systemd-analyze verify --man=no ${units}`), '');
     }
   });
 
@@ -100,11 +102,28 @@ describe('within the walls of the unit', () => {
     assert.match(status, /^CapEff:\t00000000008034e1$/m);
   });
 
+  chapter('it writes only where it must, and nothing of that can be run', () => {
+    const pid = primary.property('MainPID');
+    const inside = (text: string) => primary.try(`nsenter -t ${pid} -m sh -c '${text}'`);
+    for (const directory of ['/etc', '/usr', '/root', '/var', '/home']) {
+      assert.match(inside(`touch ${directory}/x`).output, /Read-only|Permission denied/, directory);
+    }
+    for (const directory of ['/run/piranha', '/var/lib/piranha', '/var/cache/piranha', '/tmp']) {
+      const file = `${directory}/x`;
+      assert.equal(inside(`cp /bin/true ${file}`).status, 0, directory);
+      assert.match(inside(`${file}; rm ${file}`).output, /Permission denied/, directory);
+    }
+  });
+
   chapter('the VIP is raised behind a lease, announced, and believed', async () => {
     await primary.logs(/198\.51\.100\.1 sends 198\.51\.100\.100 here/);
     const mac = primary.sh('cat /sys/class/net/eth0/address').trim();
     assert.match(pair.segment.run('ip', 'neigh', 'show', VIP).output, new RegExp(mac));
     assert.match(primary.sh('nft list table netdev piranha-lease'), /expires/);
+  });
+
+  chapter('a hook may change the network', async () => {
+    await primary.says('ip route show', /^blackhole 203\.0\.113\.0\/24/m);
   });
 
   chapter('its heartbeats are sent in real time, where this kernel allows that at all', (t) => {
