@@ -64,8 +64,11 @@ case ${1-} in
     cat >/dev/null || true
     kill -KILL $! 2>/dev/null || true
     wait $! 2>/dev/null || true
-    for attempt in 1 2 3 4 5 6 7 8 9 10; do
-      find "$own" -depth -type d -exec rmdir {} + 2>/dev/null && break
+    # What ran in it takes a moment to be gone.
+    tries=50
+    until find "$own" -depth -type d -exec rmdir {} + 2>/dev/null; do
+      tries=$((tries - 1))
+      [ $tries -gt 0 ] || { echo "machine.sh: the cgroup $name could not be removed" >&2; exit 1; }
       sleep 0.1
     done
     ;;

@@ -61,7 +61,8 @@ export class Machine {
     this.#supervisor = undefined;
     if (supervisor === undefined || supervisor.exitCode !== null) return;
     supervisor.stdin?.end();
-    await once(supervisor, 'exit');
+    const [status] = await once(supervisor, 'exit');
+    assert.equal(status, 0, `${this.name} left something behind`);
   }
 
   /** Runs shell text as root, from outside its cgroup. */
