@@ -92,6 +92,7 @@ export const DAEMON_ROUTES: readonly Route[] = [
     summary: 'This API as OpenAPI 3.1.',
     right: 'look',
     type: 'application/json',
-    handle: async () => ok(await readFile(join(import.meta.dirname, '../../src/api/openapi.json'), 'utf8')),
+    handle: async () =>
+      ok(await readFile(join(import.meta.dirname, '../../src/api/openapi.json'), 'utf8')),
   }),
 ];

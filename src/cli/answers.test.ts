@@ -190,6 +190,7 @@ describe('colour and screen', () => {
   ): Promise<Said> {
     const { TERM, NO_COLOR } = process.env;
     const { isTTY } = process.stdout;
+    delete process.env.NO_COLOR;
     Object.assign(process.env, { TERM: 'xterm', ...environment });
     process.stdout.isTTY = true;
     try {

@@ -322,9 +322,10 @@ describe('who is who on the segment', () => {
       segment.configure('network = direct', ...services(['web', near(21)]));
       assert.deepEqual(bad(examine(segment, 'backup'), ...WHO), []);
       web.shell('echo 0 > /proc/sys/net/ipv4/conf/all/arp_announce');
-      // Machines that are not there: each question is a broadcast.
-      for (let number = 200; number < 210; number++) {
-        web.start('ping', '-I', VIP, '-c', '9', near(number));
+      // Machines that are not there: each question is a broadcast, one a second for each, and each at a moment of its own.
+      for (let tenth = 0; tenth < 10; tenth++) {
+        const ping = `sleep 0.${tenth}; exec ping -I ${VIP} -c 20 ${near(200 + tenth)}`;
+        web.start('sh', '-c', ping);
       }
       const found = find(examine(segment, 'backup'), 'real-server-announces-vip');
       assert.equal(found.severity, 'broken');

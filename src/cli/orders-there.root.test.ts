@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { AuditEntry } from '../director/index.ts';
 import { enterNamespace } from '../ports/index.ts';
+import { asNobody } from './nobody-under-test.ts';
 import { CliSegment, until, VIP } from './segment-under-test.ts';
 
 enterNamespace();
@@ -148,11 +149,8 @@ describe('an override', () => {
 });
 
 test('whoever may only look here cannot give orders by the detour', () => {
-  const asNobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups'];
   const ran = (...words: readonly string[]) =>
-    segment.hosts
-      .get('primary')
-      ?.run('setpriv', ...asNobody, join(import.meta.dirname, '..', '..', 'piranha'), ...words);
+    segment.hosts.get('primary')?.run(...asNobody(words));
   const runDirectory = segment.runDirectory('primary');
   const before = audit('backup').length;
   const takeover = ran('takeover', '--node', 'partner', '--run-dir', runDirectory);

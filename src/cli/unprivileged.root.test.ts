@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { chmodSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { api } from '../api/index.ts';
 import { imagined, type OpenApi, runDirectory } from '../director/index.ts';
+import { asNobody } from './nobody-under-test.ts';
 
 /** The real command as a user who has no right to pulse.sock, before the real sockets. */
-const MAIN = join(import.meta.dirname, '..', 'main.ts');
-const NOBODY = 65_534;
 const { ImaginedDirector } = await imagined();
 const director = new ImaginedDirector();
 let open: OpenApi;
@@ -26,13 +24,9 @@ after(async () => {
 
 type Said = { readonly exitCode: number | null; readonly text: string; readonly stderr: string };
 
-function asNobody(...words: readonly string[]): Promise<Said> {
-  const argv = ['--disable-warning=ExperimentalWarning', MAIN, ...words];
-  const said = spawn(process.execPath, [...argv, '--run-dir', director.directory], {
-    uid: NOBODY,
-    gid: NOBODY,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+function run(...words: readonly string[]): Promise<Said> {
+  const [program, ...argv] = asNobody([...words, '--run-dir', director.directory]);
+  const said = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
   const texts = { text: '', stderr: '' };
   said.stdout.setEncoding('utf8').on('data', (part: string) => {
     texts.text += part;
@@ -48,9 +42,9 @@ function asNobody(...words: readonly string[]): Promise<Said> {
 test('who may not act may look: status, services and events come by read.sock', async () => {
   director.face.events.add({ kind: 'link', text: 'eth0 has lost its link' });
   const [status, services, events] = await Promise.all([
-    asNobody('status'),
-    asNobody('services', '--plain'),
-    asNobody('events', '--node', 'own', '--since', '1m'),
+    run('status'),
+    run('services', '--plain'),
+    run('events', '--node', 'own', '--since', '1m'),
   ]);
   assert.match(status.text, /^DEGRADED {2}This director is standby/);
   assert.equal(status.exitCode, 1);
@@ -62,10 +56,10 @@ test('who may not act may look: status, services and events come by read.sock', 
 test('an order is refused in a sentence, and nothing is done', async () => {
   const before = director.fingerprint();
   const [resign, drain, reload, apply] = await Promise.all([
-    asNobody('resign'),
-    asNobody('drain', 'web/a', '--node', 'own'),
-    asNobody('reload'),
-    asNobody('apply', MAIN),
+    run('resign'),
+    run('drain', 'web/a', '--node', 'own'),
+    run('reload'),
+    run('apply', '/mnt/src/main.ts'),
   ]);
   const why =
     'read.sock is for looking: changes are asked for at pulse.sock, by root and its group';
@@ -80,7 +74,7 @@ test('an order is refused in a sentence, and nothing is done', async () => {
 });
 
 test('with --json the refusal is JSON', async () => {
-  const { text, stderr } = await asNobody('takeover', '--json');
+  const { text, stderr } = await run('takeover', '--json');
   const { refused }: { readonly refused?: string } = JSON.parse(text);
   assert.match(refused ?? '', /^read\.sock is for looking/);
   assert.equal(stderr, '');
