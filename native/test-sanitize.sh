@@ -136,7 +136,7 @@ for name in native poller udp notify netlink-socket; do
   file=$root/src/ports/$name.test.ts
   suite "$name.test.ts on the sanitized addon" $chosen LD_PRELOAD="$asan" $tap "$file"
 done
-suite 'spawner.test.ts on the sanitized spawner' $chosen $tap "$root/src/ports/spawner.test.ts"
+suite 'spawner.slow.test.ts on the sanitized spawner' $chosen $tap "$root/src/ports/spawner.slow.test.ts"
 run 'watches and workers come and go without a leak' $soak "$work/good/piranha.node" watches
 run 'a million damaged requests do the spawner no harm' "$work/good/spawner-fuzz" 1000000 1
 
