@@ -99,7 +99,7 @@ const QUOTE_WIDTH = 96;
 /** The line as it stands, tabs as blanks so that the caret meets its column; a long line is cut around the place. */
 function quote(line: string, column: number, length: number): string {
   const start = column > QUOTE_WIDTH - 16 ? column - 17 : 0;
-  const shown = line.slice(start, start + QUOTE_WIDTH).replace(/[\s\p{Cc}]/gu, ' ');
+  const shown = line.slice(start, start + QUOTE_WIDTH).replace(/[\s\p{Cc}\p{Bidi_Control}]/gu, ' ');
   const at = column - 1 - start;
   const width = Math.max(1, Math.min(length, shown.length - at));
   return `    ${shown.trimEnd()}\n    ${' '.repeat(at)}^${'~'.repeat(width - 1)}\n`;

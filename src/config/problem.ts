@@ -209,13 +209,17 @@ export class ProblemList {
   }
 }
 
-/** At most `limit` characters, control characters shown as `\x07`, so that a sentence stays one line. */
+/**
+ * At most `limit` characters, control characters shown as `\x07`: a sentence stays one line, and no byte of a file steers the
+ * terminal that shows it (U+009B opens a command there as escape and bracket do; U+202E turns the line around).
+ */
 export function shorten(text: string, limit = 80): string {
   const cut = text.length > limit ? `${text.slice(0, limit - 1)}…` : text;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return cut.replace(/[\x00-\x1f\x7f]/g, (character) =>
-    character === '\t'
-      ? '\\t'
-      : `\\x${(character.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`,
-  );
+  return cut.replace(/\p{Cc}|\p{Bidi_Control}|[\u2028\u2029]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    if (character === '\t') return '\\t';
+    return code < 256
+      ? `\\x${code.toString(16).padStart(2, '0')}`
+      : `\\u${code.toString(16).padStart(4, '0')}`;
+  });
 }

@@ -29,6 +29,12 @@ const inGlobal = (line: string) => `${HEAD}${line}\n`;
 const inVirtual = (line: string) => `${HEAD}virtual web {\naddress = 10.9.9.9 eth0:1\n${line}\n}\n`;
 const inServer = (line: string) => inVirtual(`server a {\naddress = 10.0.0.9\n${line}\n}`);
 
+test('nothing in a file steers the terminal that shows what is wrong with it', () => {
+  const { message, found } = only(inGlobal('a\u009b31m\u202e\u2028\x1b[0m = 5'));
+  assert.equal(message, 'unknown directive `a\\x9b31m\\u202e\\u2028\\x1b[0m`');
+  assert.equal(found, 'a\\x9b31m\\u202e\\u2028\\x1b[0m');
+});
+
 test('a mistyped directive is told with its place and the nearest known one', () => {
   assert.deepEqual(only(inGlobal('  keepalve = 5')), {
     severity: 'error',
