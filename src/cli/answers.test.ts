@@ -263,6 +263,20 @@ describe('--plain', () => {
   });
 });
 
+test('a file that is not there is said so in words, its name once', async () => {
+  const missing = join(files, 'missing');
+  const replayed = await piranha('replay', missing);
+  assert.deepEqual(
+    [replayed.exitCode, replayed.stderr],
+    [1, `${missing}: cannot be read: no such file (ENOENT)\n`],
+  );
+  const applied = await piranha('apply', missing, ...own);
+  assert.deepEqual(
+    [applied.exitCode, applied.stderr],
+    [1, `piranha apply: ${missing} cannot be read: no such file (ENOENT)\n`],
+  );
+});
+
 describe('--watch', () => {
   const where = { path: director.directory, node: 'own' } as const;
   const pace = { withStreamMs: 60_000, withoutMs: 20, leastMs: 5 };

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { err, type Milliseconds, ok, type Result } from '../base/index.ts';
+import { systemErrorText } from '../director/index.ts';
 import {
   askDirector,
   type DirectorAnswer,
@@ -295,6 +296,6 @@ function readText(file: string): Result<string, string> {
   try {
     return ok(readFileSync(file === '-' ? 0 : file, 'utf8'));
   } catch (error) {
-    return err(`${file} cannot be read: ${error instanceof Error ? error.message : ''}`);
+    return err(`${file} cannot be read: ${systemErrorText(error)}`);
   }
 }

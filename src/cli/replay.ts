@@ -6,6 +6,7 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { err, ok, type Result } from '../base/index.ts';
+import { systemErrorText } from '../director/index.ts';
 import { drawTrace, parseRecording, type Replay, replay, tellStory } from '../sim/index.ts';
 import type { Options } from './options.ts';
 import { REPLAY } from './trial-verbs.ts';
@@ -46,13 +47,23 @@ async function replayFiles({ flags, rest: files }: Words): Promise<number> {
 }
 
 function play(file: string): Result<Replay, string> {
+  const text = read(file);
+  if (!text.ok) return text;
   try {
-    if (statSync(file).size > MAX_BYTES) return err('too long for a recording');
-    const recording = parseRecording(readFileSync(file, 'utf8'));
+    const recording = parseRecording(text.value);
     return typeof recording === 'string' ? err(recording) : ok(replay(recording));
   } catch (error) {
     // Lines of the right form with a wrong content bring the core out of step.
     return err(`cannot be replayed: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function read(file: string): Result<string, string> {
+  try {
+    if (statSync(file).size > MAX_BYTES) return err('too long for a recording');
+    return ok(readFileSync(file, 'utf8'));
+  } catch (error) {
+    return err(`cannot be read: ${systemErrorText(error)}`);
   }
 }
 

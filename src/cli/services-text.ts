@@ -8,6 +8,8 @@ import { ageText } from './status-text.ts';
 type Service = ServicesDocument['services'][number];
 type Server = Service['servers'][number];
 
+const OPERATOR: ReadonlySet<string> = new Set(['drained', 'disabled', 'forced-up', 'weighed']);
+
 export function servicesText({ dataPlane, services, overrides }: ServicesDocument): string {
   const blocks = services.map((service) => [serviceLine(service), ...serverLines(service)]);
   return [
@@ -69,10 +71,12 @@ function connectionsText({ connections, traffic }: Server): string {
   return `${count}, ${traffic.connectionRate}/s`;
 }
 
+/** The age is that of what the checks say; an operator's word has what is left of it instead. */
 function reasonText({ reason, detail, sinceMs, override }: Server): string {
   const left = override?.leftMs === undefined ? '' : `, ${ageText(override.leftMs)} left`;
+  const since = OPERATOR.has(reason) ? left : `${left} for ${ageText(sinceMs)}`;
   const said = detail === undefined ? '' : `: ${detail}`;
-  return `${reason}${left} for ${ageText(sinceMs)}${said}`;
+  return `${reason}${since}${said}`;
 }
 
 function overrideLine(override: ServicesDocument['overrides'][number]): string {
