@@ -124,7 +124,7 @@ function Rows({ rows }: { rows: readonly AuditRow[] }) {
           <td class="wide">{entry.from}</td>
           <td>
             <strong>{actionText(entry.action)}</strong> {detailText(entry.detail)}
-            {entry.reason !== undefined && <small> “{entry.reason}”</small>}
+            {entry.reason !== undefined && entry.reason !== '' && <small> “{entry.reason}”</small>}
           </td>
           <td>
             <Pill tone={entry.result === 'done' ? 'good' : 'warn'}>{entry.result}</Pill>

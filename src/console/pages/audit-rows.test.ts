@@ -87,7 +87,8 @@ test('an entry is told without brackets, whole or cut off', () => {
     detailText('{"order":"takeover"} -> refused: the partner is silent'),
     'takeover → refused: the partner is silent',
   );
-  assert.equal(detailText('{"isBoth":true,"serial":4}'), 'isBoth, serial 4');
+  assert.equal(detailText('{"isBoth":true,"serial":4}'), 'both nodes, serial 4');
+  assert.equal(detailText('{"isHalf":true}'), 'the half of this node');
   assert.equal(detailText('{"text":"cut o'), '{"text":"cut o');
   assert.equal(detailText(''), '');
 });

@@ -77,13 +77,20 @@ function askedText(asked: string): string {
     return Object.entries(Object(value))
       .map(([name, it]) => {
         if (name === 'forMs' || name === 'confirmMs') return `for ${ageText(Number(it))}`;
-        if (typeof it === 'boolean') return it ? name : `not ${name}`;
+        if (typeof it === 'boolean') return switchText(name, it);
         return typeof it === 'string' ? it : `${name} ${String(it)}`;
       })
       .join(', ');
   } catch {
     return asked; // cut off in the middle: as it is
   }
+}
+
+/** A change on both nodes is confirmed by half a confirmation on each. */
+function switchText(name: string, isSet: boolean): string {
+  const words =
+    name === 'isBoth' ? 'both nodes' : name === 'isHalf' ? 'the half of this node' : name;
+  return isSet ? words : `not ${words}`;
 }
 
 /** `POST /v1/config/apply` -> `config apply`. */

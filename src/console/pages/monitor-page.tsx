@@ -152,7 +152,7 @@ function Between({ pair: both }: { pair: Pair }) {
       <Table columns={['VIP', 'owner', 'what the segment says']}>
         {rows.map(({ address, device, owner, tone, belief }) => (
           <tr key={address}>
-            <th scope="row" title={device}>
+            <th scope="row" class="vip" title={device}>
               {address}
             </th>
             <td>{owner}</td>
