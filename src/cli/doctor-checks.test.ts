@@ -406,6 +406,13 @@ describe('each check bites:', () => {
     });
   }
 
+  test('failover services need no IPVS, and none is asked for', async () => {
+    const none = services({ dataPlane: { kind: 'none', why: 'service = fos' } });
+    const fos = settingsOf('service = fos', 'network = direct', 'heartbeat_key_file = /key');
+    assert.ok((await bad({ services: none })).includes('warning kernel-modules'));
+    assert.ok(!(await bad({ services: none, of: fos })).includes('warning kernel-modules'));
+  });
+
   test('and none has no row here', () => {
     const covered = table.map(([, , expected]) => expected.split(' ')[1]);
     assert.deepEqual(

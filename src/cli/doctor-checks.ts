@@ -93,6 +93,7 @@ function others({ processes }: Facts): readonly Said[] {
 
 function modules({ services, read }: Facts, settings: Settings): readonly Said[] {
   const { kind, why } = services?.dataPlane ?? {};
+  if (settings.service === 'fos') return good('service = fos needs none');
   if (settings.dataPlane === 'none') return good('dataplane = none');
   if (kind === 'nftables' && settings.dataPlane === 'nftables') return good(`nftables (${why})`);
   if (kind === 'nftables' || kind === 'none') {
