@@ -1,6 +1,6 @@
 /**
- * The real command as a user without any right. Our tree may lie where only root may go (a clone in a private directory), so it is
- * shown to nobody at a place that is open to everybody, in a mount namespace that ends with the command.
+ * The real command as a user without any right. Our tree may lie where only root may go (a clone in a private directory),
+ * so it is shown to nobody at a place that is open to everybody, in a mount namespace that ends with the command.
  */
 import { join } from 'node:path';
 
