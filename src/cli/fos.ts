@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import { readOptions } from './options.ts';
 import { DEFAULT_CONFIG_FILE, FOS } from './options-of-programs.ts';
-import { versionText } from './version.ts';
+import { versionText } from './version-text.ts';
 
 export async function fosCommand(argv: readonly string[]): Promise<number> {
   const parsed = readOptions(argv, FOS);

@@ -10,7 +10,7 @@ import type { OptionSpec, OptionTable } from './options.ts';
 import { MAN, MAN_PAGES } from './own-verbs.ts';
 import { GROUPS, misuse, say, sayJson, type Verb, withOptions } from './verb.ts';
 import { findVerb, VERBS } from './verbs.ts';
-import { versionDate } from './version.ts';
+import { versionDate } from './version-text.ts';
 
 /** Of a line of the source. */
 const WIDTH = 78;

@@ -9,7 +9,7 @@ import { ipFamily, parseIpAddress } from '../base/index.ts';
 import { parseSettings } from '../config/index.ts';
 import { readOptions } from './options.ts';
 import { NANNY } from './options-of-programs.ts';
-import { versionText } from './version.ts';
+import { versionText } from './version-text.ts';
 
 type Name = keyof typeof NANNY;
 const METHODS: ReadonlyMap<string, string> = new Map([

@@ -19,7 +19,7 @@ import { DEFAULT_RUN_DIRECTORY } from './options-of-verbs.ts';
 import { followOrder, stepText } from './orders.ts';
 import { isStatus, statusOf } from './status.ts';
 import { misuse, say, sayJson, withOptions } from './verb.ts';
-import { versionNumber } from './version.ts';
+import { versionNumber } from './version-text.ts';
 
 const UNKNOWN = 3;
 const SETTLE_LIMIT_MS: Milliseconds = 20_000;

@@ -7,7 +7,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { type OptionSpec, readOptions } from './options.ts';
 import { DEFAULT_CONFIG_FILE, PULSE } from './options-of-programs.ts';
-import { versionText } from './version.ts';
+import { versionText } from './version-text.ts';
 
 /** `worker`: has begun to load before us (pulse-process.ts). */
 export async function pulseCommand(argv: readonly string[], worker?: Worker): Promise<number> {

@@ -21,7 +21,7 @@ import { DEFAULT_CONFIG_FILE } from './options-of-programs.ts';
 import { DEFAULT_RUN_DIRECTORY } from './options-of-verbs.ts';
 import { type ArchivedFile, tarOf } from './tar.ts';
 import { say, sayJson, withOptions } from './verb.ts';
-import { versionText } from './version.ts';
+import { versionText } from './version-text.ts';
 
 const COMMAND_LIMIT_MS = 5000;
 const ANSWER_LIMIT_MS = 5000;

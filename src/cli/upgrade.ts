@@ -22,7 +22,7 @@ import { followOrder, stepText } from './orders.ts';
 import { parseTime } from './span.ts';
 import { isStatus, statusOf } from './status.ts';
 import { misuse, say, sayJson, withOptions } from './verb.ts';
-import { versionNumber } from './version.ts';
+import { versionNumber } from './version-text.ts';
 
 const UNKNOWN = 3;
 const UNIT = 'piranha.service';
