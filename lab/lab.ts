@@ -3,11 +3,8 @@
  * This file reads the words and answers mistakes; the work is done by run.ts, tour.ts and cell.ts.
  */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Cell, enterCell, findCells, obstacle, openCell } from './cell.ts';
-import { command } from './command.ts';
 import type { Dialect, Setup } from './directors.ts';
 import { flagsOf, INCIDENT_NAMES, INCIDENTS, isIncidentName } from './incidents.ts';
 import { runCommand } from './run.ts';
@@ -119,7 +116,6 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   if (values.ipv6 && setup.kind === 'keepalived') throw new Misuse('--ipv6 is for piranha only');
   const problem = await obstacle();
   if (problem !== undefined) throw new Error(problem);
-  if (setup.kind === 'piranha') await buildDirector();
   if (verb === undefined || verb === 'up') {
     if (rest.length > 0) throw new Misuse(`what is "${rest[0]}"? (piranha lab --help)`);
     return stay(verb === 'up' ? 'up' : 'tour', { setup, hasStory: verb === undefined });
@@ -139,19 +135,6 @@ async function dispatch(argv: readonly string[]): Promise<number> {
     },
     values.json,
   );
-}
-
-/**
- * Directors start here as installed ones do, from few files. A package has them; who may not write to this tree runs the source,
- * which starts more slowly.
- */
-async function buildDirector(): Promise<void> {
-  const root = join(import.meta.dirname, '..');
-  const script = join(root, 'bin', 'build-pulse.sh');
-  if (!existsSync(script)) return;
-  await command(['sh', script, root], '', 60_000).catch((error: Error) => {
-    process.stderr.write(`piranha lab: directors start from their source: ${error.message}\n`);
-  });
 }
 
 function incidentsOf(words: readonly string[], { hasPrivateNetwork }: Setup) {

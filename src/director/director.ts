@@ -10,6 +10,7 @@
  */
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
 import { err, type Milliseconds, ok, type Result, unreachable } from '../base/index.ts';
 import type { Gateway, Settings } from '../model/index.ts';
 import {
@@ -64,6 +65,8 @@ type Living = {
 };
 
 const MAIN_NICE = -10;
+/** No optimizing compiler, whose code costs 6 MB and whose moments a heartbeat would have to share: nothing here runs hot. */
+const LASTING_FLAGS = ['--no-opt', '--no-maglev', '--optimize-for-size'];
 const ROUTES_MS: Milliseconds = 10_000;
 const BEAT_MS: Milliseconds = 250;
 const STOP_LIMIT_MS: Milliseconds = 5000;
@@ -317,6 +320,7 @@ export class Director {
     void this.#living?.services.start(this.#current.settings);
     this.#living?.courier.use(this.#current.plan);
     this.#desk.begin();
+    for (const flag of LASTING_FLAGS) setFlagsFromString(flag);
     setNice(MAIN_NICE); // after the spawner: hooks and check programs are ordinary work
     this.#living?.supervisor.ready();
     this.#terminal.ready();
