@@ -10,7 +10,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { err, type Milliseconds, ok, type Result } from '../base/index.ts';
 import { loadSettings, type StatusDocument } from '../director/index.ts';
@@ -197,13 +197,15 @@ function systemctl(...words: readonly string[]) {
   return { status, stdout: stdout ?? '', stderr: error?.message ?? stderr ?? '' };
 }
 
+/** A director as it is built, or its source. */
+const PROGRAM = /^(.*)\/(?:build\/pulse\/pulse-process\.mjs|src\/main\.ts)$/;
+
 /** By the files it was started from; undefined: it cannot be told. */
 function runningVersion(pid: number): string | undefined {
   try {
     const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    const main = words.find((word) => word.endsWith('/src/main.ts'));
-    if (main === undefined) return undefined;
-    return versionNumber(join(dirname(main), '..', 'package.json'));
+    const roots = words.flatMap((word) => PROGRAM.exec(word)?.[1] ?? []);
+    return roots[0] === undefined ? undefined : versionNumber(join(roots[0], 'package.json'));
   } catch {
     return undefined; // gone meanwhile, or its files are
   }
