@@ -4,7 +4,8 @@
  * The first import of a TypeScript file after an installation or update has its types stripped, by a machinery that
  * stays in memory for the life of the process, once a thread: 134 MB instead of 80. So a director that finds itself
  * cold compiles all it will need, lets the cache be written, and starts over in place (execve: the same process, for
- * the supervisor nothing happened). Rejected: leaving it to the second start; that may be months away.
+ * the supervisor nothing happened). A director as it is built (bin/build-pulse.sh) has nothing to strip and comes back at
+ * once. Rejected: leaving it to the second start; that may be months away.
  */
 import { flushCompileCache, getCompileCacheDir } from 'node:module';
 import type { Api } from './face.ts';
