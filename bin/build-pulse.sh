@@ -1,8 +1,9 @@
 #!/bin/sh
-# build-pulse.sh ROOT [OUTDIR]: the director in a few files, build/pulse of ROOT unless told; nothing when they are newer than its source.
+# build-pulse.sh ROOT [OUTDIR]: the director in a few files, build/pulse of ROOT unless told. Nothing to do when they are
+# newer than its source.
 #
 # Loading two hundred modules one by one takes a tenth of a second, and as long again in the pulse worker: more than is
-# left of a lease of a deadtime of 300 ms. The launcher runs these files when no source is newer; without them, the source.
+# left of a lease of a deadtime of 300 ms. The launcher calls this before each `pulse`; where it fails, the source runs.
 set -eu
 
 root=$1

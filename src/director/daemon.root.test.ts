@@ -194,11 +194,16 @@ describe('a life', () => {
     await until(holdsVip, 'the VIP again');
   });
 
-  test('one director needs at most 90 MiB of memory', async () => {
+  test('one director, run as it is built, needs at most 90 MiB of memory', async () => {
     bed.configure(alone());
     const pulse = bed.pulse();
     await until(holdsVip, 'the VIP');
     run(PIRANHA, 'status', '--run-dir', bed.runDirectory);
+    const words = readFileSync(`/proc/${pulse.pid}/cmdline`, 'utf8').split('\0');
+    assert.ok(
+      words.some((word) => word.endsWith('/build/pulse/pulse-process.mjs')),
+      `not as it is built: ${words.join(' ')}`,
+    );
     const kilobytes = [pulse.pid, ...childrenOf(pulse.pid)].reduce((sum, pid) => {
       const status = readFileSync(`/proc/${pid}/status`, 'utf8');
       return sum + Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]);
