@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { enterNamespace } from '../ports/index.ts';
@@ -16,11 +16,9 @@ const verdict = (node: string, ...words: readonly string[]) =>
 before(async () => {
   segment = new CliSegment();
   await segment.build();
-  const key = join(segment.directory, 'key');
-  writeFileSync(key, '00112233445566778899aabbccddeeff\n', { mode: 0o600 });
   segment.configure(
     'network = direct',
-    `heartbeat_key_file = ${key}`,
+    segment.keyLine(),
     'virtual shop {',
     '    active = 1',
     `    address = ${VIP} eth0:1`,

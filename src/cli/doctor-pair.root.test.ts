@@ -97,11 +97,9 @@ describe('a pair as it should be', () => {
         const host = await addServer(segment, name, number);
         host.shell('ip route add default via 198.51.100.1');
       }
-      const key = join(segment.directory, 'key');
-      writeFileSync(key, '00112233445566778899aabbccddeeff\n', { mode: 0o600 });
       segment.configure(
         'network = direct',
-        `heartbeat_key_file = ${key}`,
+        segment.keyLine(),
         ...services(['web', near(21)], ['app', near(22)]),
       );
       const text = readFileSync(segment.configFile, 'utf8');

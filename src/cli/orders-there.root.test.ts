@@ -1,6 +1,5 @@
 /** Orders and overrides on the partner's director, given from here: through the two couriers, with real daemons. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { AuditEntry } from '../director/index.ts';
@@ -37,13 +36,11 @@ before(async () => {
   process.env.SUDO_USER = 'ann';
   segment = new CliSegment();
   await segment.build();
-  const key = join(segment.directory, 'key');
-  writeFileSync(key, '00112233445566778899aabbccddeeff\n', { mode: 0o600 });
   segment.configure(
     // Nobody waits for a deadtime here, and a busy machine must not take one for another: the last word counts.
     'deadtime_ms = 2000',
     'network = direct',
-    `heartbeat_key_file = ${key}`,
+    segment.keyLine(),
     'virtual web {',
     '    active = 1',
     `    address = ${VIP} eth0:1`,

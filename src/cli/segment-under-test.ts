@@ -129,6 +129,13 @@ export class CliSegment {
     writeFileSync(this.configFile, `${[...head, ...lines].join('\n')}\n`);
   }
 
+  /** Makes a key that both nodes may read; gives its line of lvs.cf. With one there is a channel between the two. */
+  keyLine(): string {
+    const key = join(this.directory, 'key');
+    writeFileSync(key, '00112233445566778899aabbccddeeff\n', { mode: 0o600 });
+    return `heartbeat_key_file = ${key}`;
+  }
+
   runDirectory(node: string): string {
     const path = join(this.directory, node);
     mkdirSync(path, { recursive: true });

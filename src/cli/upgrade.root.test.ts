@@ -52,11 +52,9 @@ esac
 before(async () => {
   segment = new CliSegment();
   await segment.build();
-  const key = join(segment.directory, 'key');
-  writeFileSync(key, '00112233445566778899aabbccddeeff\n', { mode: 0o600 });
   segment.configure(
     'network = direct',
-    `heartbeat_key_file = ${key}`,
+    segment.keyLine(),
     'virtual web {',
     '    active = 1',
     `    address = ${VIP} eth0:1`,
