@@ -418,10 +418,12 @@ function stop(move: Move, now: Instant): Move {
   if (move.state.isStopping) return move;
   const stopping = change(move, { isStopping: true });
   if (stopping.state.isActive) return release(stopping, now, 'stop', 'exit');
-  const number = stopping.state.wish.number + 1;
+  const claims = stopping.state.extended.claim !== undefined;
+  const idle = claims ? withdrawClaim(stopping, now, 'stop') : stopping;
+  const number = idle.state.wish.number + 1;
   const wish = { number, isConfirmed: false, afterwards: 'exit', vips: [] } as const;
   return change(
-    stopping,
+    idle,
     { wish, reason: 'stop' },
     { kind: 'converge', wish: number, role: 'standby' },
   );

@@ -5,6 +5,9 @@
  * RFC. Reading cannot throw: past the end the reader gives zeroes and remembers that it fell short, and the decoder
  * asks once, after the last field. Rejected: a check after each field (half of the code would be checks, and one
  * forgotten check is a crash by a stranger's packet); exceptions (bad input is a Result in this house).
+ *
+ * The heartbeat alone is filled in by a Writer: a search writes it millions of times, and 25 small arrays each were a
+ * fifth of the search.
  */
 
 export type ByteOrder = 'big' | 'little';
@@ -49,6 +52,49 @@ function concat64(half: (value: number) => Uint8Array, value: bigint, order: Byt
   whole.set(order === 'big' ? high : low, 0);
   whole.set(order === 'big' ? low : high, 4);
   return whole;
+}
+
+/** Fills a message of known length from front to back, in network order. Writing past its end throws RangeError. */
+export class Writer {
+  readonly #view: DataView;
+  readonly bytes: Uint8Array;
+  #offset = 0;
+
+  constructor(length: number) {
+    this.bytes = new Uint8Array(length);
+    this.#view = new DataView(this.bytes.buffer);
+  }
+
+  u8(value: number): this {
+    this.#view.setUint8(this.#take(1), value);
+    return this;
+  }
+
+  u16(value: number): this {
+    this.#view.setUint16(this.#take(2), value);
+    return this;
+  }
+
+  u32(value: number): this {
+    this.#view.setUint32(this.#take(4), value);
+    return this;
+  }
+
+  /** 0 to 2^53 - 1. */
+  u53(value: number): this {
+    return this.u32(Math.floor(value / 0x1_0000_0000)).u32(value);
+  }
+
+  put(bytes: Uint8Array): this {
+    this.bytes.set(bytes, this.#take(bytes.length));
+    return this;
+  }
+
+  #take(length: number): number {
+    const at = this.#offset;
+    this.#offset += length;
+    return at;
+  }
 }
 
 /** Walks over bytes. `isShort` becomes true, for good, when more was asked for than there was. */

@@ -50,7 +50,7 @@ import {
 } from '../base/index.ts';
 import { REASONS, type Reason } from '../model/index.ts';
 import { encodeHeartbeat, type HeartbeatKind } from './heartbeat.ts';
-import { be16, be32, be64, Reader, u8 } from './octets.ts';
+import { Reader, Writer } from './octets.ts';
 
 export type ExtendedRole = 'standby' | 'claim' | 'active';
 
@@ -116,27 +116,33 @@ export function encodeExtendedHeartbeat(
     (trailer.isEligible ? ELIGIBLE : 0) |
     (trailer.isStopping ? STOPPING : 0) |
     (key === undefined ? 0 : SIGNED);
-  const body = concatBytes(
-    encodeHeartbeat(word),
-    be16(TAG),
-    Uint8Array.of(VERSION, ROLES.indexOf(trailer.role), flags, REASONS.indexOf(trailer.reason)),
-    be16(length),
-    be32(trailer.epoch),
-    be32(trailer.moves),
-    be64(BigInt(trailer.incarnation)),
-    be32(trailer.sequence),
-    be64(BigInt(trailer.echo?.incarnation ?? 0)),
-    be32(trailer.echo?.sequence ?? 0),
-    be32(microseconds(trailer.intervalMs)),
-    be32(microseconds(trailer.deadtimeMs)),
-    be32(microseconds(trailer.leaseMs)),
-    be32(trailer.serialNo),
-    digestBytes(trailer.configDigest),
-    be16(trailer.servicesUp),
-    be16(trailer.services),
-    u8(links.length),
-    ...links.map(macBytes),
-  );
+  const writer = new Writer(FIXED + links.length * 6)
+    .put(encodeHeartbeat(word))
+    .u16(TAG)
+    .u8(VERSION)
+    .u8(ROLES.indexOf(trailer.role))
+    .u8(flags)
+    .u8(REASONS.indexOf(trailer.reason))
+    .u16(length)
+    .u32(trailer.epoch)
+    .u32(trailer.moves)
+    .u53(trailer.incarnation)
+    .u32(trailer.sequence)
+    .u53(trailer.echo?.incarnation ?? 0)
+    .u32(trailer.echo?.sequence ?? 0)
+    .u32(microseconds(trailer.intervalMs))
+    .u32(microseconds(trailer.deadtimeMs))
+    .u32(microseconds(trailer.leaseMs))
+    .u32(trailer.serialNo);
+  const digest = trailer.configDigest.padEnd(16, '0');
+  writer
+    .u32(Number.parseInt(digest.slice(0, 8), 16))
+    .u32(Number.parseInt(digest.slice(8, 16), 16))
+    .u16(trailer.servicesUp)
+    .u16(trailer.services)
+    .u8(links.length);
+  for (const link of links) writer.put(macBytes(link));
+  const body = writer.bytes;
   return key === undefined ? body : concatBytes(body, sign(body, route, key));
 }
 
@@ -247,12 +253,4 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
 
 function microseconds(ms: number): number {
   return Math.min(0xffffffff, Math.max(0, Math.round(ms * 1000)));
-}
-
-function digestBytes(digest: string): Uint8Array {
-  const digits = digest.padEnd(16, '0');
-  return concatBytes(
-    be32(Number.parseInt(digits.slice(0, 8), 16)),
-    be32(Number.parseInt(digits.slice(8, 16), 16)),
-  );
 }
