@@ -6,7 +6,8 @@
  * to be shared, and the shortest trace would depend on who came first).
  */
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import { totalmem } from 'node:os';
+import { type ResourceLimits, Worker } from 'node:worker_threads';
 import {
   ARENAS,
   type Arena,
@@ -30,8 +31,14 @@ export type Finding = {
 /** A sentence instead: the thread ended before its search did. */
 type Outcome = Finding | string;
 
-/** Most of what a search makes dies young: a small nursery is emptied too often (a fifth of the time). */
-const HEAP = { maxYoungGenerationSizeMb: 64 };
+/**
+ * Most of what a search makes dies young: a small nursery is emptied too often (a fifth of the time). The front of a deep
+ * search outgrows what a thread may have unless told: they share three quarters of the machine's memory.
+ */
+function heapOf(jobs: number): ResourceLimits {
+  const shareMb = Math.floor((totalmem() / 2 ** 20 / jobs) * 0.75);
+  return { maxYoungGenerationSizeMb: 64, maxOldGenerationSizeMb: shareMb };
+}
 
 /** Tells of every task, in their order; the searches run `jobs` at a time. Gives how many ended well, and their states. */
 export async function searchAll(
@@ -60,7 +67,8 @@ export async function searchAll(
 function sideBySide(tasks: readonly Task[], jobs: number): readonly Promise<Outcome>[] {
   const waiting = tasks.map((task) => ({ task, ...Promise.withResolvers<Outcome>() }));
   const next = waiting.values();
-  for (let job = 0; job < Math.min(jobs, tasks.length); job++) void work(next);
+  const heap = heapOf(jobs);
+  for (let job = 0; job < Math.min(jobs, tasks.length); job++) void work(next, heap);
   return waiting.map(({ promise }) => promise);
 }
 
@@ -69,8 +77,10 @@ type Waiting = {
   readonly resolve: (outcome: Outcome) => void;
 };
 
-async function work(waiting: Iterator<Waiting>): Promise<void> {
-  const worker = new Worker(new URL('./sim-worker.ts', import.meta.url), { resourceLimits: HEAP });
+async function work(waiting: Iterator<Waiting>, heap: ResourceLimits): Promise<void> {
+  const worker = new Worker(new URL('./sim-worker.ts', import.meta.url), {
+    resourceLimits: heap,
+  });
   for (let entry = waiting.next(); !entry.done; entry = waiting.next()) {
     const { task, resolve } = entry.value;
     worker.postMessage(task);
@@ -79,7 +89,7 @@ async function work(waiting: Iterator<Waiting>): Promise<void> {
       if (finding !== undefined) resolve(finding);
     } catch (error) {
       resolve(`${task.name}: the search ended before it was complete: ${String(error)}`);
-      return work(waiting);
+      return work(waiting, heap);
     }
   }
   await worker.terminate();
