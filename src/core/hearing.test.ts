@@ -282,3 +282,17 @@ describe('a standby that may not take over', () => {
     assert.equal(refused, 'this director may not take over (main-wedged)');
   });
 });
+
+test('a stop amid its own claim: what it says last is that of a standby that stops, not a claim', () => {
+  const pair = standby();
+  pair.partner = undefined;
+  for (let ms = 0; ms < 1000 && roleOf(pair.state) !== 'claim'; ms += 5) pair.runs(5);
+  assert.equal(roleOf(pair.state), 'claim');
+  pair.feed({ kind: 'stop', now: pair.now });
+  const sent = pair.effects.flatMap((it) => (it.kind === 'send' ? [it.bytes] : []));
+  assert.equal(pair.did.at(-1), 'exit');
+  const trailer = decodeTrailer(sent.at(-1) ?? new Uint8Array(), { from: OWN, to: PARTNER }, []);
+  assert.ok(trailer.ok);
+  const { role, isStopping, isEligible, reason } = trailer.value;
+  assert.deepEqual([role, isStopping, isEligible, reason], ['standby', true, false, 'stop']);
+});
