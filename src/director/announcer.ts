@@ -6,18 +6,11 @@
  * the role. Rejected: building a round in advance; its frames would carry a link-layer address and a truth that may
  * both be old when they leave.
  */
-import {
-  after,
-  type Instant,
-  type IpAddress,
-  ipFamily,
-  type MacAddress,
-  type Result,
-} from '../base/index.ts';
+import { after, type Instant, type IpAddress, ipFamily, type MacAddress } from '../base/index.ts';
 import type { AnnouncementForm } from '../core/index.ts';
 import type { Link, PortError } from '../model/index.ts';
-import type { PacketSocket } from '../ports/index.ts';
 import { encodeArpAnnouncement, encodeNeighbourAnnouncement } from '../wire/index.ts';
+import type { Ears } from './ears.ts';
 import type { PulseMeters } from './meters.ts';
 import type { PulsePlan } from './plan.ts';
 
@@ -32,14 +25,13 @@ type Item = {
 };
 
 export type AnnouncerPorts = {
-  readonly openPacket: (link: Link) => Result<PacketSocket, PortError>;
   /** The link-layer address of one of `partners` on a device, from the kernel's neighbour entries. */
   readonly neighbourMac: (device: string, partners: readonly IpAddress[]) => MacAddress | undefined;
 };
 
 export class Announcer {
   readonly #ports: AnnouncerPorts;
-  readonly #sockets = new Map<number, PacketSocket>();
+  readonly #ears: Ears;
   readonly #totals: PulseMeters['announced'];
   #devices: ReadonlyMap<IpAddress, string> = new Map();
   #partners: readonly IpAddress[] = [];
@@ -47,9 +39,15 @@ export class Announcer {
   #queue: Item[] = [];
   #nextAt: Instant | undefined;
 
-  /** Frames sent are added to `totals`. */
-  constructor(ports: AnnouncerPorts, plan: PulsePlan, totals: PulseMeters['announced']) {
+  /** Frames leave by the sockets of `ears`, and are added to `totals`. */
+  constructor(
+    ports: AnnouncerPorts,
+    ears: Ears,
+    plan: PulsePlan,
+    totals: PulseMeters['announced'],
+  ) {
     this.#ports = ports;
+    this.#ears = ears;
     this.#totals = totals;
     this.replacePlan(plan);
   }
@@ -64,14 +62,9 @@ export class Announcer {
     this.#partners = failover.paths.map(({ partner }) => partner);
   }
 
-  /** Interfaces as they are now; the sockets of those that went away or were made anew are closed. */
+  /** Interfaces as they are now. */
   replaceLinks(links: readonly Link[]): void {
     this.#links = new Map(links.map((link) => [link.name, link]));
-    for (const [index, socket] of this.#sockets) {
-      if (links.some((link) => link.index === index)) continue;
-      socket.close();
-      this.#sockets.delete(index);
-    }
   }
 
   announce(
@@ -115,11 +108,6 @@ export class Announcer {
     return { sent, errors: [...errors.values()] };
   }
 
-  close(): void {
-    for (const socket of this.#sockets.values()) socket.close();
-    this.#sockets.clear();
-  }
-
   #sendOne(item: Item): PortError | undefined {
     const device = this.#devices.get(item.vip) ?? '';
     const link = this.#links.get(device);
@@ -133,17 +121,7 @@ export class Announcer {
     if (link.mac === undefined) return failed('no-link-layer-address');
     const mac = item.owner === 'own' ? link.mac : this.#ports.neighbourMac(device, this.#partners);
     if (mac === undefined) return failed('partner-address-unknown');
-    const socket = this.#socket(link);
-    if (!socket.ok) return socket.error;
-    return socket.value.send(frame(item, mac, link.mac));
-  }
-
-  #socket(link: Link): Result<PacketSocket, PortError> {
-    const open = this.#sockets.get(link.index);
-    if (open !== undefined) return { ok: true, value: open };
-    const opened = this.#ports.openPacket(link);
-    if (opened.ok) this.#sockets.set(link.index, opened.value);
-    return opened;
+    return this.#ears.send(device, frame(item, mac, link.mac));
   }
 }
 

@@ -37,6 +37,7 @@ import type { Gateway, PathName, PortError } from '../model/index.ts';
 import type { AddressPort, Clock, Poller } from '../ports/index.ts';
 import { Announcer, type AnnouncerPorts } from './announcer.ts';
 import { Converger, type Done } from './converger.ts';
+import { Ears, type OpenEar } from './ears.ts';
 import { HeartbeatSockets, type OpenHeartbeat } from './heartbeat-sockets.ts';
 import { LeaseKeeper, type LeasePort } from './lease-keeper.ts';
 import { pathsDown } from './links.ts';
@@ -50,7 +51,7 @@ import {
   zeroCounters,
 } from './messages.ts';
 import { observe, observeRenewal, PathMeter, type PulseMeters, zeroMeters } from './meters.ts';
-import { type PulsePlan, withGateways } from './plan.ts';
+import { type PulsePlan, withGateways, witnessesKnown } from './plan.ts';
 import { SegmentWatch, type WatchPorts } from './segment-watch.ts';
 import { portErrorText } from './sentences.ts';
 import { rankSnapshot } from './status-pair.ts';
@@ -62,6 +63,7 @@ export type CrankPorts = AnnouncerPorts & {
   readonly poller: Poller;
   readonly addresses: AddressPort;
   readonly openHeartbeat: OpenHeartbeat;
+  readonly openEar: OpenEar;
   /** Readable when main has posted something; `takeMessages` silences it. */
   readonly doorbellFd: number;
   readonly takeMessages: () => readonly ToWorker[];
@@ -71,7 +73,7 @@ export type CrankPorts = AnnouncerPorts & {
   readonly lease?: LeasePort;
   /** Why the lease could not be kept with other settings: they are refused. */
   readonly leaseUnfit?: (failover: FailoverSettings) => PortError | undefined;
-  /** Absent: the link layer is spoken to, never listened to. */
+  /** Absent: what is heard on the link layer is not read. */
   readonly watch?: WatchPorts;
 };
 
@@ -83,6 +85,7 @@ export class Crank {
   readonly #ports: CrankPorts;
   readonly #sockets: HeartbeatSockets;
   readonly #converger: Converger;
+  readonly #ears: Ears;
   readonly #announcer: Announcer;
   readonly #lease: LeaseKeeper;
   readonly #watch: SegmentWatch | undefined;
@@ -117,7 +120,8 @@ export class Crank {
     this.#wishedAt = now;
     this.#sockets = new HeartbeatSockets(ports.openHeartbeat);
     this.#converger = new Converger(ports.addresses, plan.vips);
-    this.#announcer = new Announcer(ports, plan, this.#meters.announced);
+    this.#ears = new Ears(ports.openEar);
+    this.#announcer = new Announcer(ports, this.#ears, plan, this.#meters.announced);
     this.#teller = new Teller(ports.post);
     this.#steps = new StepLog(ports.post);
     this.#lease = new LeaseKeeper(ports.lease, (key, text) => this.#teller.trouble(key, text));
@@ -148,8 +152,8 @@ export class Crank {
   turn(): boolean {
     const { clock, poller, pulsebeat, addresses, doorbellFd } = this.#ports;
     const coreDueAt = wakeAt(this.#state);
-    const ears = this.#watch?.fds ?? [];
-    const fds = [...this.#sockets.fds, ...this.#lease.fds, ...ears, addresses.eventFd, doorbellFd];
+    const heard = [...this.#sockets.fds, ...this.#ears.fds];
+    const fds = [...heard, ...this.#lease.fds, addresses.eventFd, doorbellFd];
     const readable = poller.wait(fds, Math.max(0, elapsedMs(clock.now(), this.#dueAt())));
     this.#now = clock.now();
     this.#noticeLateness(coreDueAt);
@@ -175,12 +179,12 @@ export class Crank {
 
   close(): void {
     this.#sockets.close();
-    this.#announcer.close();
-    this.#watch?.close();
+    this.#ears.close();
   }
 
   #watchSegments(ports: WatchPorts): SegmentWatch {
     return new SegmentWatch(ports, {
+      ears: this.#ears,
       partnerMacs: () => this.#state.extended.partner?.linkAddresses ?? [],
       tell: (key, error) => this.#teller.trouble(key, error && portErrorText(error)),
     });
@@ -228,6 +232,8 @@ export class Crank {
     const observed = this.#ports.addresses.observe();
     this.#teller.trouble('observe', observed.ok ? undefined : portErrorText(observed.error));
     if (!observed.ok) return;
+    const deaf = this.#ears.replace(this.#plan, observed.value);
+    this.#teller.trouble('listen', deaf && portErrorText(deaf));
     this.#announcer.replaceLinks(observed.value.links);
     this.#watch?.replace(this.#plan, observed.value, this.#now);
     this.#lease.install(this.#plan.failover.vips, observed.value.links, this.#leaseMs);
@@ -273,11 +279,11 @@ export class Crank {
   #useGateways(gateways: readonly Gateway[]): void {
     const observed = this.#ports.addresses.observe();
     if (!observed.ok) return; // told by the next look
-    const before = whoIsAsked(this.#plan);
+    const before = witnessesKnown(this.#plan);
     this.#plan = withGateways(this.#plan, gateways, observed.value);
     this.#lookAtKernel();
     const { failover } = this.#plan;
-    const isSame = whoIsAsked(this.#plan) === before;
+    const isSame = witnessesKnown(this.#plan) === before;
     if (!isSame) this.#feed({ kind: 'settings', now: this.#now, settings: failover });
   }
 
@@ -487,10 +493,4 @@ export class Crank {
     this.#ports.post({ kind: 'snapshot', snapshot });
     if (this.#isOver) this.#ports.post({ kind: 'exit' });
   }
-}
-
-/** What the core knows of witnesses, to be compared. */
-function whoIsAsked({ failover }: PulsePlan): string {
-  const { verification, extended } = failover;
-  return JSON.stringify([verification, extended?.hasWitness, extended?.namesWitnesses]);
 }

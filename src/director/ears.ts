@@ -2,10 +2,12 @@
  * What is heard on the link layer of our segments: who says where an address lives, and answers to our echoes.
  *
  * One socket a device, filtered in the kernel (ports/packet.ts), shared by the witness and by whoever follows the
- * partner's link-layer address. Frames of our own never count. The same socket sends their questions.
+ * partner's link-layer address. Frames of our own never count. The same socket sends their questions, and announcements:
+ * the kernel takes some 10 ms to close each one of a killed director (packet_release waits for every processor), and the
+ * next life begins only then.
  */
 import { type IpAddress, ip, type MacAddress, ok, type Result } from '../base/index.ts';
-import type { Link, PortError } from '../model/index.ts';
+import type { KernelAddresses, Link, PortError } from '../model/index.ts';
 import type { PacketSocket } from '../ports/index.ts';
 import {
   decodeArp,
@@ -14,6 +16,8 @@ import {
   decodeNeighbour,
   ZERO_MAC,
 } from '../wire/index.ts';
+import { devicesOf } from './partner-pin.ts';
+import type { PulsePlan } from './plan.ts';
 
 export type Heard = { readonly link: Link } & (
   | { readonly kind: 'place'; readonly address: IpAddress; readonly mac: MacAddress }
@@ -53,13 +57,19 @@ export class Ears {
     return this.#ownMacs.has(mac);
   }
 
+  /** Listens where our VIPs are and where partners may be heard; the first error, if any. */
+  replace({ vips, failover }: PulsePlan, observed: KernelAddresses): PortError | undefined {
+    const devices = vips.map(({ device }) => device);
+    return this.use([...devices, ...devicesOf(failover.paths, observed)], observed.links);
+  }
+
   /** Listens on these devices, as far as they exist and have a link-layer address; the first error, if any. */
-  use(devices: ReadonlySet<string>, links: readonly Link[]): PortError | undefined {
+  use(devices: readonly string[], links: readonly Link[]): PortError | undefined {
     this.#ownMacs = new Set(links.flatMap(({ mac }) => (mac === undefined ? [] : [mac])));
     const next = new Map<string, { link: Link; socket: PacketSocket }>();
     let error: PortError | undefined;
     for (const link of links) {
-      if (!devices.has(link.name) || link.mac === undefined) continue;
+      if (!devices.includes(link.name) || link.mac === undefined) continue;
       const kept = this.#ears.get(link.name);
       const isSame = kept?.link.index === link.index;
       const opened = kept !== undefined && isSame ? ok(kept.socket) : this.#open(link);

@@ -151,7 +151,7 @@ export class ImaginedMachine {
         const error = { operation: 'bind', target: `${own}:539`, code: 'EADDRINUSE' };
         return this.busy.has(own) ? { ok: false, error } : ok(this.#socket(own));
       },
-      openPacket: () => ok(this.#packetSocket()),
+      openEar: () => ok(this.#packetSocket()),
       neighbourMac: () => mac('02:00:00:00:00:11'),
       doorbellFd: DOORBELL_FD,
       takeMessages: () => this.#messages.splice(0),

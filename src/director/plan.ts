@@ -264,3 +264,9 @@ export function jitterBudgetMs(
 ): number {
   return (settings.deadtimeMs - settings.keepaliveMs) / 2;
 }
+
+/** What the core knows of witnesses, to be compared. */
+export function witnessesKnown({ failover }: PulsePlan): string {
+  const { verification, extended } = failover;
+  return JSON.stringify([verification, extended?.hasWitness, extended?.namesWitnesses]);
+}

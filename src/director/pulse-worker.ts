@@ -80,11 +80,10 @@ function run({ plan, shared, doorbellFd }: WorkerSetup): void {
     clock,
     poller,
     openHeartbeat: (address, port) => openHeartbeatSocket({ address, port }),
-    openPacket: ({ index, name }) => openPacketSocket({ index, name, hears: 'nothing' }),
+    openEar: ({ index, name }) =>
+      openPacketSocket({ index, name, hears: 'answers', echoIdentifier }),
     neighbourMac,
     watch: {
-      openEar: ({ index, name }) =>
-        openPacketSocket({ index, name, hears: 'answers', echoIdentifier }),
       neighbours: neighbours.value,
       echoIdentifier,
       secret: () => randomBytes(16),

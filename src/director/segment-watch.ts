@@ -1,19 +1,18 @@
 /**
- * The crank's eyes and mouth on the link layer beside announcements: ears on each segment, the witness, the pinned
- * partner. Without the ports for it (a test's machine) nobody is asked and nothing is heard.
+ * What the crank makes of the link layer beside announcements: the witness and the pinned partner. Without the ports for
+ * it (a test's machine) nobody is asked and nothing is heard.
  */
 import { earliest, type Instant, type IpAddress, type MacAddress } from '../base/index.ts';
 import type { Input } from '../core/index.ts';
 import type { KernelAddresses, PathName, PortError } from '../model/index.ts';
 import type { NeighbourPort } from '../ports/index.ts';
-import { Ears, type OpenEar } from './ears.ts';
-import { devicesOf, PartnerPin } from './partner-pin.ts';
+import type { Ears } from './ears.ts';
+import { PartnerPin } from './partner-pin.ts';
 import type { PulsePlan } from './plan.ts';
 import { segmentsOf } from './segments.ts';
 import { Witness } from './witness.ts';
 
 export type WatchPorts = {
-  readonly openEar: OpenEar;
   readonly neighbours: NeighbourPort;
   /** Of our echo requests, 0-65535; the ears hear no other answers. */
   readonly echoIdentifier: number;
@@ -21,6 +20,7 @@ export type WatchPorts = {
 };
 
 export type WatchParts = {
+  readonly ears: Ears;
   /** Link-layer addresses that the partner's heartbeats name. */
   readonly partnerMacs: () => readonly MacAddress[];
   readonly tell: (key: string, error: PortError | undefined) => void;
@@ -32,8 +32,7 @@ export class SegmentWatch {
   readonly #witness: Witness;
   readonly #pin: PartnerPin;
 
-  constructor(ports: WatchPorts, { partnerMacs, tell }: WatchParts) {
-    const ears = new Ears(ports.openEar);
+  constructor(ports: WatchPorts, { ears, partnerMacs, tell }: WatchParts) {
     const pin = new PartnerPin({ ears, neighbours: ports.neighbours, tell });
     this.#tell = tell;
     this.#ears = ears;
@@ -46,10 +45,6 @@ export class SegmentWatch {
     });
   }
 
-  get fds(): readonly number[] {
-    return this.#ears.fds;
-  }
-
   get nextAt(): Instant | undefined {
     return earliest(this.#witness.nextAt, this.#pin.nextAt);
   }
@@ -58,8 +53,6 @@ export class SegmentWatch {
   replace({ vips, failover, witness }: PulsePlan, observed: KernelAddresses, now: Instant): void {
     const { paths } = failover;
     const partners = paths.map(({ partner }) => partner);
-    const devices = [...vips.map(({ device }) => device), ...devicesOf(paths, observed)];
-    this.#tell('listen', this.#ears.use(new Set(devices), observed.links));
     this.#pin.replacePaths(paths, observed, now);
     if (witness === undefined) return;
     this.#witness.replaceSegments(segmentsOf(vips, partners, witness, observed), now);
@@ -106,9 +99,5 @@ export class SegmentWatch {
   /** The clean end. */
   release(): void {
     this.#pin.release();
-  }
-
-  close(): void {
-    this.#ears.close();
   }
 }

@@ -60,7 +60,7 @@ function imagined(vips: readonly IpAddress[] = [VIP], plan = PLAN) {
       close: () => {},
     },
   }));
-  ears.use(new Set(['eth0']), [ETH0]);
+  ears.use(['eth0'], [ETH0]);
   let secrets = 0;
   const witness = new Witness({
     ears,
@@ -317,7 +317,7 @@ test('with VIPs on two devices each that was ever heard has to be heard, or we a
       close: () => {},
     },
   }));
-  ears.use(new Set(['eth0', 'eth1']), [ETH0, second]);
+  ears.use(['eth0', 'eth1'], [ETH0, second]);
   const witness = new Witness({
     ears,
     identifier: 77,
