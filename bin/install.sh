@@ -20,13 +20,15 @@ fail() {
   exit 1
 }
 
-# What an installation is for: this machine, this lock file.
-wanted=$(uname -m)\ $(cksum <"$root/package-lock.json")
+# What an installation is for: this machine, this lock file. Few programs are started here: a director that starts again
+# inside its own lease waits for each.
+processor=$(uname -m)
+wanted="$processor $(cksum <"$root/package-lock.json")"
 
-case $(uname -m) in
+case $processor in
   x86_64) machine=linux-x64 ;;
   aarch64) machine=linux-arm64 ;;
-  *) machine=linux-$(uname -m) ;;
+  *) machine=linux-$processor ;;
 esac
 
 has_addon() {
@@ -34,7 +36,7 @@ has_addon() {
 }
 
 is_ready() {
-  [ -r "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] || return 1
+  [ -r "$stamp" ] && read -r installed <"$stamp" && [ "$installed" = "$wanted" ] || return 1
   has_addon || return 1
   [ "$want" = runtime ] || [ -e "$development" ]
 }
@@ -73,7 +75,7 @@ fi
 # npm passes over an optional package that it could not fetch, so its good word is not enough.
 if ! [ -x "$modules/.bin/node" ]; then
   reachable || fail "the package registry $(npm config get registry 2>/dev/null) cannot be reached."
-  fail "there is no Node.js package for this kind of machine ($(uname -m))."
+  fail "there is no Node.js package for this kind of machine ($processor)."
 fi
 has_addon || sh "$root/native/build.sh" || fail 'the C addon could not be built; see above.'
 mkdir -p "$modules/.cache/piranha"

@@ -126,6 +126,7 @@ export const TIERS: readonly Tier[] = [
     jobs: () => [
       ...INCIDENT_NAMES.flatMap(labRuns),
       ...['legacy,auto', 'auto,legacy'].map((pair) => labRun('all', ['--dialect', pair], 1)),
+      labRun('restart', ['--dialect', 'auto'], 3), // at the timers that are the hardest for it
       ...SERVED.map(([name, ...words]) => labRun(name, ['--dialect', 'auto', ...words], 1)),
     ],
   },
