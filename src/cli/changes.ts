@@ -239,9 +239,13 @@ async function dryRun(
 }
 
 function printDiff(diff: Fields): void {
-  printMeaning(diff);
   const text = String(diff.get('text'));
-  if (text !== '') say(`\n${text}`);
+  if (text === '') {
+    say('no difference');
+    return;
+  }
+  printMeaning(diff);
+  say(`\n${text}`);
 }
 
 function printMeaning(diff: Fields): void {

@@ -53,6 +53,10 @@ describe('options, as popt reads them', () => {
     });
   });
 
+  test('a number below zero is no option, where none is spelled so', () => {
+    assert.deepEqual(read('x', '-3'), { flags: [], file: undefined, rest: ['x', '-3'] });
+  });
+
   test('each mistake is a sentence', () => {
     assert.equal(read('--bogus'), 'unknown option --bogus');
     assert.equal(read('-z'), 'unknown option -z');

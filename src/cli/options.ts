@@ -42,14 +42,14 @@ export function readOptions<Name extends string>(
       rest.push(...queue);
       break;
     }
-    if (!word.startsWith('-') || word === '-') {
-      rest.push(word);
-      continue;
-    }
     const { key, attached } = splitWord(word);
     const found = entriesOf(specs).find(
       ([, spec]) => spec.short === key || spec.long.includes(key),
     );
+    if (!word.startsWith('-') || word === '-' || (found === undefined && isNumber(word))) {
+      rest.push(word);
+      continue;
+    }
     if (found === undefined) return err(`unknown option ${key}`);
     const [name, spec] = found;
     if (spec.value === undefined) {
@@ -74,6 +74,11 @@ export function optionsHelp(specs: { readonly [name: string]: OptionSpec }): str
   });
   const width = Math.max(...rows.map(({ left }) => left.length)) + 2;
   return rows.map(({ left, help }) => `${left.padEnd(width)}${help}`).join('\n');
+}
+
+/** A number below zero is no option: whoever wants a number says what is wrong with it. */
+function isNumber(word: string): boolean {
+  return /^-\d+$/.test(word);
 }
 
 /** `--a=b` -> --a and b; `-ab` -> -a and b. */
