@@ -33,11 +33,11 @@ type Outcome = Finding | string;
 
 /**
  * Most of what a search makes dies young: a small nursery is emptied too often (a fifth of the time). The front of a deep
- * search outgrows what a thread may have unless told: they share three quarters of the machine's memory.
+ * search outgrows the 4 GB that a thread has unless told: they share three quarters of the machine's memory.
  */
 function heapOf(jobs: number): ResourceLimits {
   const shareMb = Math.floor((totalmem() / 2 ** 20 / jobs) * 0.75);
-  return { maxYoungGenerationSizeMb: 64, maxOldGenerationSizeMb: shareMb };
+  return { maxYoungGenerationSizeMb: 64, maxOldGenerationSizeMb: Math.max(4096, shareMb) };
 }
 
 /** Tells of every task, in their order; the searches run `jobs` at a time. Gives how many ended well, and their states. */
