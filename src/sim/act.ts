@@ -110,7 +110,7 @@ function perpetrate(world: World, kind: ActionKind, argument: number, bounds: Bo
     case 'forget':
     case 'witness-down':
     case 'witness-up':
-      strikeSegment(world, kind, argument);
+      strikeSegment(world, kind, argument, bounds);
       return;
     default:
       strikeMachine(world, kind, who);
@@ -181,6 +181,7 @@ function strikeSegment(
   world: World,
   kind: 'cut' | 'heal' | 'heal-all' | 'split' | 'forget' | 'witness-down' | 'witness-up',
   channel: number,
+  { isHealedOnce }: Bounds,
 ): void {
   const path = channel & 1 ? ' (private)' : '';
   const direction = channel >> 1 === 0 ? `primary -> backup${path}` : `backup -> primary${path}`;
@@ -197,14 +198,17 @@ function strikeSegment(
       return;
     case 'split':
       world.cuts = world.segment.settings[0].paths.length > 1 ? 0b1111 : 0b0101;
+      world.isSplit = isHealedOnce === true;
       say('split: no path either way');
       return;
     case 'heal':
       world.cuts &= ~(1 << channel);
+      world.isSplit &&= world.cuts !== 0;
       say(`healed ${direction}`);
       return;
     case 'heal-all':
       world.cuts = 0;
+      world.isSplit = false;
       say('healed: every path carries');
       return;
     case 'forget':

@@ -44,6 +44,8 @@ export type Bounds = {
   readonly horizon: number;
   /** A loss may hit an announcement, too; only a slow repetition cures the worst of these. */
   readonly losesAnnouncements: boolean;
+  /** A split heals wholly or by one direction, the other then stays; one after the other when absent. */
+  readonly isHealedOnce?: true;
   /** Not even for a moment two owners. */
   readonly isDoubleForbidden: boolean;
   /** After a fault or a cure the VIPs are raised once at most. */
@@ -271,10 +273,12 @@ export function curesOf(world: World): number[] {
 }
 
 function addCures(actions: number[], world: World): void {
+  const isOneCut = (world.cuts & (world.cuts - 1)) === 0;
   for (let channel = 0; channel < 4; channel++) {
-    if ((world.cuts >> channel) & 1) actions.push(action('heal', channel));
+    const isHealable = (world.cuts >> channel) & 1 && !(world.isSplit && isOneCut);
+    if (isHealable) actions.push(action('heal', channel));
   }
-  if ((world.cuts & (world.cuts - 1)) !== 0) actions.push(action('heal-all'));
+  if (!isOneCut) actions.push(action('heal-all'));
   if (!world.isWitnessUp) actions.push(action('witness-up'));
   for (const who of BOTH) {
     const { life, hasLink, isDeaf, core } = world.machines[who];

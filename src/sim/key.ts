@@ -55,7 +55,8 @@ const NEVER = -0x7fffffff;
 export function writeKey(world: World, key: Int32Array): number {
   let at = 0;
   key[at++] =
-    world.raised * 32 +
+    world.raised * 64 +
+    flag(world.isSplit) * 32 +
     world.router * 8 +
     flag(world.isWitnessUp) * 4 +
     flag(world.isMild) * 2 +

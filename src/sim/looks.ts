@@ -63,6 +63,16 @@ export function isAnswering(machine: Machine): boolean {
   return machine.holds && isHeard && isLeased(machine);
 }
 
+/**
+ * An announcement of `owner` takes the router from another owner that cannot hear it: the slow repetition of that one,
+ * where it has one, is what would bring the router back.
+ */
+export function isWonFromOwner(world: World, owner: Who): boolean {
+  const rival = world.machines[other(owner)];
+  const repeats = (rival.core.settings.verification?.refreshMs ?? 0) > 0;
+  return !repeats && isAnswering(rival) && !hasPath(world, owner);
+}
+
 /** Asked by this machine, the witness would answer, and be heard. */
 export function reachesWitness({ isWitnessUp }: World, { hasLink, isDeaf }: Machine): boolean {
   return isWitnessUp && hasLink && !isDeaf;

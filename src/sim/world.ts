@@ -27,6 +27,7 @@ import {
   isDue,
   isLeased,
   isOpen,
+  isWonFromOwner,
   leaseEnd,
   leaseMsOf,
   other,
@@ -118,7 +119,9 @@ export type World = {
   delaysLeft: number;
   /** Nothing but cuts, losses and delays so far: then nobody may ever miss the VIP. */
   isMild: boolean;
-  /** The router was answered by a kernel whose director cannot be told. */
+  /** A split that heals once (faults.ts), and has not healed wholly. */
+  isSplit: boolean;
+  /** The router was answered by a kernel whose director cannot be told, or won from an owner that cannot hear (looks.ts). */
   isExcused: boolean;
   ownerlessMs: Milliseconds;
   doubleMs: Milliseconds;
@@ -188,6 +191,7 @@ export function darkWorld(segment: Segment): World {
     lossesLeft: 0,
     delaysLeft: 0,
     isMild: false,
+    isSplit: false,
     isExcused: false,
     ownerlessMs: 0,
     doubleMs: 0,
@@ -415,7 +419,7 @@ export function announce(world: World, who: Who, isLost: boolean): void {
   const arrives = !isLost && machine.hasLink;
   note(world, who, { kind: 'announce', owner: NODES[owner], isLost: !arrives });
   if (!arrives) return;
-  world.isExcused = false;
+  world.isExcused = isWonFromOwner(world, owner);
   believe(world, owner);
 }
 
