@@ -239,13 +239,9 @@ async function dryRun(
 }
 
 function printDiff(diff: Fields): void {
-  const text = String(diff.get('text'));
-  if (text === '') {
-    say('no difference');
-    return;
-  }
   printMeaning(diff);
-  say(`\n${text}`);
+  const text = String(diff.get('text'));
+  if (text !== '') say(`\n${text}`);
 }
 
 function printMeaning(diff: Fields): void {

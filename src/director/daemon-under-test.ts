@@ -1,9 +1,10 @@
 /** For tests with the real daemon: starts `bin/pulse` in the namespace the test is in, and looks after it. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runIp } from '../ports/index.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 export const PULSE = join(ROOT, 'bin', 'pulse');
@@ -21,6 +22,40 @@ export type Ran = {
 /** Runs a command to its end. */
 export function run(program: string, ...words: readonly string[]): Ran {
   return spawnSync(program, words, { encoding: 'utf8', timeout: COMMAND_LIMIT_MS });
+}
+
+/** eth0 with the address of the primary director, its other end eth1. */
+export function plugCable(): void {
+  const ends = ['eth0', 'address', '02:00:00:00:00:11', 'type', 'veth', 'peer', 'name', 'eth1'];
+  runIp('link', 'add', ...ends);
+  runIp('link', 'set', 'eth1', 'addrgenmode', 'none', 'up');
+  runIp('link', 'set', 'eth0', 'addrgenmode', 'none', 'up');
+  runIp('addr', 'add', '198.51.100.11/24', 'brd', '+', 'dev', 'eth0');
+}
+
+export function pullCable(): void {
+  runIp('link', 'del', 'eth0');
+}
+
+export const addresses = () => runIp('-o', 'addr', 'show', 'dev', 'eth0');
+export const holdsVip = () => addresses().includes(` ${VIP}/`);
+
+/** Which servers answer `count` new connections of the client. They live in this process, which must not wait asleep. */
+export function fetched(client: string, count: number): Promise<Record<string, number>> {
+  const program = `
+    const counts = {};
+    const one = (left) => { if (left === 0) return console.log(JSON.stringify(counts));
+      const s = require('net').connect(81, '${VIP}');
+      const end = (w) => { counts[w] = (counts[w] ?? 0) + 1; s.destroy(); one(left - 1); };
+      s.setTimeout(2000, () => end('timeout')); s.once('error', (e) => end(e.code)); s.once('data', (b) => end(String(b))); };
+    one(${count});`;
+  const words = ['netns', 'exec', client, process.execPath, '-e', program];
+  return new Promise((resolve, reject) => {
+    execFile('ip', words, { timeout: 20_000 }, (error, stdout) => {
+      if (error === null) resolve(JSON.parse(stdout));
+      else reject(error);
+    });
+  });
 }
 
 export class TestBed {

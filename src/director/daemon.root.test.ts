@@ -13,9 +13,13 @@ import {
 } from '../ports/index.ts';
 import { decodeArp, decodeNeighbour } from '../wire/index.ts';
 import {
+  addresses,
   alone,
+  holdsVip,
   lvsConfig,
   PIRANHA,
+  plugCable,
+  pullCable,
   run,
   TestBed,
   until,
@@ -25,33 +29,16 @@ import {
 
 enterNamespace();
 
-const addresses = () => runIp('-o', 'addr', 'show', 'dev', 'eth0');
-const holdsVip = () => addresses().includes(` ${VIP}/`);
-
 let bed: TestBed;
 
 beforeEach(() => {
   bed = new TestBed();
-  runIp(
-    'link',
-    'add',
-    'eth0',
-    'address',
-    '02:00:00:00:00:11',
-    'type',
-    'veth',
-    'peer',
-    'name',
-    'eth1',
-  );
-  runIp('link', 'set', 'eth1', 'addrgenmode', 'none', 'up');
-  runIp('link', 'set', 'eth0', 'addrgenmode', 'none', 'up');
-  runIp('addr', 'add', '198.51.100.11/24', 'brd', '+', 'dev', 'eth0');
+  plugCable();
 });
 
 afterEach(async () => {
   await bed.close();
-  runIp('link', 'del', 'eth0');
+  pullCable();
 });
 
 function listen(device: string, hears: Hearing): PacketSocket {

@@ -1,10 +1,9 @@
 /** lvsd alone, over the nftables plane in a network namespace: it serves, follows its servers and its file, and leaves nothing. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
 import { after, before, test } from 'node:test';
 import { enterNamespace, runIp } from '../ports/index.ts';
-import { type Daemon, run, TestBed, until, VIP } from './daemon-under-test.ts';
+import { type Daemon, fetched, run, TestBed, until, VIP } from './daemon-under-test.ts';
 
 const here = enterNamespace();
 const client = `${here}-cl`;
@@ -34,23 +33,6 @@ function listen(name: string): Promise<unknown> {
   });
 }
 
-function fetched(count: number): Promise<Record<string, number>> {
-  const program = `
-    const counts = {};
-    const one = (left) => { if (left === 0) return console.log(JSON.stringify(counts));
-      const s = require('net').connect(81, '${VIP}');
-      const end = (w) => { counts[w] = (counts[w] ?? 0) + 1; s.destroy(); one(left - 1); };
-      s.setTimeout(2000, () => end('timeout')); s.once('error', (e) => end(e.code)); s.once('data', (b) => end(String(b))); };
-    one(${count});`;
-  const words = ['netns', 'exec', client, process.execPath, '-e', program];
-  return new Promise((resolve, reject) => {
-    execFile('ip', words, { timeout: 20_000 }, (error, stdout) => {
-      if (error === null) resolve(JSON.parse(stdout));
-      else reject(error);
-    });
-  });
-}
-
 function ruleset(): string {
   return run('nft', 'list', 'ruleset').stdout;
 }
@@ -76,7 +58,7 @@ after(async () => {
 });
 
 test('it spreads the clients over the servers, and raises no VIP', async () => {
-  assert.deepEqual(await fetched(6), { 'web-1': 3, 'web-2': 3 });
+  assert.deepEqual(await fetched(client, 6), { 'web-1': 3, 'web-2': 3 });
   assert.match(lvsd.log, /lvsd: starting virtual service web \(settings\)/);
   assert.doesNotMatch(lvsd.log, /pulse:/);
 });
@@ -85,17 +67,17 @@ test('a server that dies is out, one that comes back is in', async () => {
   servers.get('2')?.close();
   await lvsd.says('nanny: [inactive] shutting down 198.51.100.11:8082');
   await until(() => !ruleset().includes('8082'), 'web-2 out of the table');
-  assert.deepEqual(await fetched(4), { 'web-1': 4 });
+  assert.deepEqual(await fetched(client, 4), { 'web-1': 4 });
   await listen('2');
   await until(() => ruleset().includes('8082'), 'web-2 in the table');
-  assert.deepEqual(await fetched(4), { 'web-1': 2, 'web-2': 2 });
+  assert.deepEqual(await fetched(client, 4), { 'web-1': 2, 'web-2': 2 });
 });
 
 test('HUP reads the file again; a bad one changes nothing', async () => {
   bed.configure(config([3, 1]));
   lvsd.signal('SIGHUP');
   await until(() => ruleset().includes('mod 4'), 'the weights');
-  assert.deepEqual(await fetched(8), { 'web-1': 6, 'web-2': 2 });
+  assert.deepEqual(await fetched(client, 8), { 'web-1': 6, 'web-2': 2 });
   const before = ruleset().replaceAll(/packets \d+ bytes \d+/g, '');
   bed.configure(config([1, 1], 'network = best\n'));
   lvsd.signal('SIGHUP');

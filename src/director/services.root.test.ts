@@ -1,11 +1,11 @@
 /** The real daemon and the nftables plane in a network namespace: traffic, and what an operator says to it. */
 import assert from 'node:assert/strict';
-import { execFile, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { enterNamespace, runIp } from '../ports/index.ts';
-import { type Daemon, PIRANHA, run, TestBed, until, VIP } from './daemon-under-test.ts';
+import { type Daemon, fetched, PIRANHA, run, TestBed, until, VIP } from './daemon-under-test.ts';
 
 const here = enterNamespace();
 const client = `${here}-cl`;
@@ -42,24 +42,6 @@ function states(): readonly string[] {
 
 const HEALTHY = ['1 active healthy', '1 active healthy'];
 
-/** Which servers answer `count` new connections of the client. They live in this process, which must not wait asleep. */
-function fetched(count: number): Promise<Record<string, number>> {
-  const program = `
-    const counts = {};
-    const one = (left) => { if (left === 0) return console.log(JSON.stringify(counts));
-      const s = require('net').connect(81, '${VIP}');
-      const end = (w) => { counts[w] = (counts[w] ?? 0) + 1; s.destroy(); one(left - 1); };
-      s.setTimeout(2000, () => end('timeout')); s.once('error', (e) => end(e.code)); s.once('data', (b) => end(String(b))); };
-    one(${count});`;
-  const words = ['netns', 'exec', client, process.execPath, '-e', program];
-  return new Promise((resolve, reject) => {
-    execFile('ip', words, { timeout: 20_000 }, (error, stdout) => {
-      if (error === null) resolve(JSON.parse(stdout));
-      else reject(error);
-    });
-  });
-}
-
 before(async () => {
   runIp('netns', 'add', client);
   runIp('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', client);
@@ -87,7 +69,7 @@ after(async () => {
 });
 
 test('clients of the VIP are spread over the real servers', async () => {
-  assert.deepEqual(await fetched(6), { 'web-1': 3, 'web-2': 3 });
+  assert.deepEqual(await fetched(client, 6), { 'web-1': 3, 'web-2': 3 });
   assert.match(pulse.log, /nanny: \[ active \] making 198\.51\.100\.11:8081 available \(healthy\)/);
 });
 
@@ -105,7 +87,7 @@ test('a drained server gets no new connection, through a reload and a restart, u
   const drained = ['0 quiesced drained', '1 active healthy'];
   assert.deepEqual(piranha('server', 'drain', 'web-1').status, 0);
   await until(() => states().join() === drained.join(), 'the drain');
-  assert.deepEqual(await fetched(4), { 'web-2': 4 });
+  assert.deepEqual(await fetched(client, 4), { 'web-2': 4 });
   assert.match(
     piranha('services').stdout,
     /web-1 .* drained\n[\s\S]*OVERRIDE {2}web-1: drain, until it is lifted/,
@@ -123,13 +105,13 @@ test('a drained server gets no new connection, through a reload and a restart, u
 
 test('a weight that an operator gives is in the kernel at once, through a reload and a restart, until it is lifted', async () => {
   const weighed = ['3 active weighed', '1 active healthy'];
-  assert.deepEqual(await fetched(4), { 'web-1': 2, 'web-2': 2 });
+  assert.deepEqual(await fetched(client, 4), { 'web-1': 2, 'web-2': 2 });
   assert.equal(
     piranha('weight', 'web/web-1', '3').stdout,
     'web/web-1: weight 3 in place of the one in lvs.cf\n',
   );
   assert.deepEqual(states(), weighed);
-  assert.deepEqual(await fetched(8), { 'web-1': 6, 'web-2': 2 });
+  assert.deepEqual(await fetched(client, 8), { 'web-1': 6, 'web-2': 2 });
   assert.match(
     piranha('services').stdout,
     /web-1 .* 3\/1 .* weighed\n[\s\S]*OVERRIDE {2}web\/web-1: weight 3, until it is lifted/,
@@ -144,10 +126,10 @@ test('a weight that an operator gives is in the kernel at once, through a reload
   await pulse.exit;
   pulse = bed.pulse();
   await until(() => states().join() === weighed.join(), 'the weight after a restart');
-  assert.deepEqual(await fetched(4), { 'web-1': 3, 'web-2': 1 });
+  assert.deepEqual(await fetched(client, 4), { 'web-1': 3, 'web-2': 1 });
   assert.equal(piranha('weight', 'web/web-1', '0').status, 0);
   assert.deepEqual(states(), ['0 quiesced drained', '1 active healthy']);
-  assert.deepEqual(await fetched(2), { 'web-2': 2 });
+  assert.deepEqual(await fetched(client, 2), { 'web-2': 2 });
   assert.equal(piranha('undrain', 'web/web-1').status, 0);
   await until(() => states().join() === HEALTHY.join(), 'the weight of the file');
 });
@@ -178,7 +160,7 @@ test('a dry run says what a reload would change and changes nothing; the reload 
   assert.deepEqual(states(), HEALTHY);
   assert.equal(piranha('reload').status, 0);
   await until(() => states()[0] === '3 active healthy', 'the weight');
-  assert.deepEqual(await fetched(8), { 'web-1': 6, 'web-2': 2 });
+  assert.deepEqual(await fetched(client, 8), { 'web-1': 6, 'web-2': 2 });
 });
 
 test('a bad file changes nothing and tells every problem', () => {
@@ -198,7 +180,7 @@ test('a flushed ruleset stands again within two seconds, and the log says drift'
   await until(stands, 'the table');
   assert.ok(performance.now() - startedAt < 2000);
   await pulse.says('(kernel-drift)');
-  assert.deepEqual(await fetched(4), { 'web-1': 2, 'web-2': 2 });
+  assert.deepEqual(await fetched(client, 4), { 'web-1': 2, 'web-2': 2 });
 });
 
 test('one rule that somebody adds to the table is gone within two seconds', async () => {
@@ -209,7 +191,7 @@ test('one rule that somebody adds to the table is gone within two seconds', asyn
     !run('nft', 'list', 'table', 'inet', 'piranha-lvs').stdout.includes(' drop');
   await until(isWhole, 'the repair');
   assert.ok(performance.now() - startedAt < 2000);
-  assert.deepEqual(await fetched(2), { 'web-1': 1, 'web-2': 1 });
+  assert.deepEqual(await fetched(client, 2), { 'web-1': 1, 'web-2': 1 });
 });
 
 test('requests that are too long or no JSON are refused, and the daemon lives on', async () => {

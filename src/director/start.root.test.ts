@@ -5,49 +5,35 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { enterNamespace, runIp } from '../ports/index.ts';
+import { enterNamespace } from '../ports/index.ts';
 import {
+  addresses,
   alone,
   Daemon,
+  holdsVip,
   lvsConfig,
   PIRANHA,
   PULSE,
+  plugCable,
+  pullCable,
   run,
   TestBed,
   until,
-  VIP,
   waiting,
 } from './daemon-under-test.ts';
 
 enterNamespace();
 
-const addresses = () => runIp('-o', 'addr', 'show', 'dev', 'eth0');
-const holdsVip = () => addresses().includes(` ${VIP}/`);
-
 let bed: TestBed;
 
 beforeEach(() => {
   bed = new TestBed();
-  runIp(
-    'link',
-    'add',
-    'eth0',
-    'address',
-    '02:00:00:00:00:11',
-    'type',
-    'veth',
-    'peer',
-    'name',
-    'eth1',
-  );
-  runIp('link', 'set', 'eth1', 'addrgenmode', 'none', 'up');
-  runIp('link', 'set', 'eth0', 'addrgenmode', 'none', 'up');
-  runIp('addr', 'add', '198.51.100.11/24', 'brd', '+', 'dev', 'eth0');
+  plugCable();
 });
 
 afterEach(async () => {
   await bed.close();
-  runIp('link', 'del', 'eth0');
+  pullCable();
 });
 
 describe('refused in one sentence, exit 1, nothing touched', () => {
