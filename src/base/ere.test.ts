@@ -70,6 +70,12 @@ const BAD: readonly (readonly [pattern: string, sentence: string])[] = [
   ['a{3,2}', '{3,2} counts downwards'],
   ['a{256}', 'more than 255 repetitions'],
   ['((a{200}){200}){200}', 'too large when its {} are written out'],
+  ['(){255}{255}{100}', 'too large when its {} are written out'],
+  ['(()|^){0,255}{255}{100}', 'too large when its {} are written out'],
+  [
+    `(${'('.repeat(5)}a${`${'{255}'.repeat(30)})`.repeat(5)}){0}|(){255}{255}{255}`,
+    'too large when its {} are written out',
+  ],
   ['(a)\\1', 'back-reference \\1'],
   ['a\\', 'trailing backslash'],
   ['('.repeat(60), 'too deep a nesting of ()'],

@@ -44,10 +44,14 @@ type Instruction =
 /** The bounds that keep one match cheap: RE_DUP_MAX of POSIX, and a program that fits a few pages. */
 const MAX_REPEAT = 255;
 const MAX_PROGRAM = 2000;
+/** Parts of the pattern with its {} written out, also those that become no instruction, `()` before all. */
+const MAX_WRITTEN_OUT = 10 * MAX_PROGRAM;
 const MAX_DEPTH = 50;
 const MAX_PATTERN = 1024;
 /** Instructions looked at in one search: some 50 ms. `hello` in 64 KiB needs 200,000. */
 const MAX_WORK = 2_000_000;
+
+const TOO_LARGE = 'too large when its {} are written out';
 
 class BadPattern extends Error {}
 
@@ -57,7 +61,9 @@ export function compileEre(pattern: string): Result<Ere, string> {
   if (bytes.length > MAX_PATTERN) return err(`longer than ${MAX_PATTERN} bytes`);
   try {
     const program: Instruction[] = [];
-    emit(new Parser(bytes).parse(), program);
+    const tree = new Parser(bytes).parse();
+    if (writtenOut(tree) > MAX_WRITTEN_OUT) throw new BadPattern(TOO_LARGE);
+    emit(tree, program);
     program.push({ kind: 'found' });
     const flat = flatten(program);
     return ok({ test: (input) => run(flat, input) });
@@ -302,9 +308,26 @@ function inverted(members: Uint8Array): Uint8Array {
   return members.map((isMember) => 1 - isMember);
 }
 
+/** How often `emit` will be called for `node`: counted before, since 20 bytes of pattern can be 10^12 calls. */
+function writtenOut(node: Node): number {
+  switch (node.kind) {
+    case 'set':
+    case 'place':
+      return 1;
+    case 'sequence':
+      return node.parts.reduce((sum, part) => sum + writtenOut(part), 1);
+    case 'choice':
+      return node.options.reduce((sum, option) => sum + writtenOut(option), 1);
+    case 'repeat': {
+      const times = node.max === Number.POSITIVE_INFINITY ? node.min + 1 : node.max;
+      return times === 0 ? 1 : 1 + times * writtenOut(node.part); // 0 times infinity is no number
+    }
+  }
+}
+
 /** Appends the instructions of `node`; they end by running into whatever is appended next. */
 function emit(node: Node, program: Instruction[]): void {
-  if (program.length > MAX_PROGRAM) throw new BadPattern('too large when its {} are written out');
+  if (program.length > MAX_PROGRAM) throw new BadPattern(TOO_LARGE);
   switch (node.kind) {
     case 'set':
     case 'place':

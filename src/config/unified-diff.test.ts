@@ -55,6 +55,11 @@ test('ten thousand lines with nothing in common are replaced as a whole, at once
   assert.ok(performance.now() - startedAt < 2000);
 });
 
+test('a hunk of 200,000 lines is shown whole', () => {
+  const diff = unifiedDiff('', 'a\n'.repeat(200_000), NAMES);
+  assert.equal(diff.split('\n').length, 2 + 1 + 200_000 + 1);
+});
+
 function hasPatch(): string | false {
   return spawnSync('patch', ['--version']).status === 0 ? false : 'patch(1) is not installed';
 }

@@ -114,7 +114,7 @@ function hunks(edits: readonly Edit[]): readonly string[] {
     const before = hunk.filter(({ kind }) => kind !== '+').length;
     const after = hunk.filter(({ kind }) => kind !== '-').length;
     lines.push(`@@ -${range(ofBefore, before)} +${range(ofAfter, after)} @@`);
-    lines.push(...hunk.map(({ kind, text }) => kind + text));
+    for (const { kind, text } of hunk) lines.push(kind + text);
     [ofBefore, ofAfter, index] = [ofBefore + before, ofAfter + after, start + hunk.length];
   }
   return lines;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   mkdtempSync,
@@ -159,3 +160,25 @@ test('a place that cannot be written stops nothing and is told', () => {
   assert.match(troubles[0] ?? '', /^audit log .*audit\.jsonl: .*\(audit-lost\)$/);
   assert.deepEqual(auditLog(join(directory, 'none')).recent(5), []);
 });
+
+test('half a line that a full disk took goes again, and the chain goes on', () => {
+  const log = auditLog();
+  log.add(entry({ detail: 'one' }));
+  const { size } = statSync(join(directory, 'state', 'audit.jsonl'));
+  limitFiles(`${size + 50}`);
+  log.add(entry({ detail: 'on a full disk' }));
+  limitFiles('unlimited');
+  assert.match(troubles[0] ?? '', /\(audit-lost\)$/);
+  log.add(entry({ detail: 'two' }));
+  assert.equal(brokenLink(lines(), BEGIN), undefined);
+  assert.deepEqual(
+    log.recent(10).map(({ detail }) => detail),
+    ['one', 'two'],
+  );
+});
+
+/** No file of this process grows beyond that: as on a full disk, a write takes what there is room for, then none. */
+function limitFiles(bytes: string): void {
+  const { status, stderr } = spawnSync('prlimit', ['--pid', `${process.pid}`, `--fsize=${bytes}:`]);
+  assert.equal(status, 0, String(stderr));
+}

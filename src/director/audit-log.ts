@@ -11,14 +11,15 @@
  */
 import { createHash } from 'node:crypto';
 import {
-  appendFileSync,
   closeSync,
   existsSync,
   fstatSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readSync,
   renameSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { addTo, type Totals } from './ledger.ts';
@@ -103,12 +104,13 @@ export class AuditLog {
       this.#previous ??= lastHash(this.#file);
       const whole: AuditEntry = { at, ...cut, previous: this.#previous };
       const line = JSON.stringify(whole);
-      appendFileSync(this.#file, `${ending}${line}\n`, { mode: 0o600 });
+      appendWhole(this.#file, `${ending}${line}\n`);
       this.#previous = hashOf(line);
       onEntry(whole);
       this.#rotate();
     } catch (error) {
       onEntry({ at, ...cut, previous: this.#previous ?? NO_LINE });
+      this.#previous = undefined; // whatever stands at the end now is looked at before the next line
       onTrouble(`audit log ${this.#file}: ${systemErrorText(error)} (audit-lost)`);
     }
   }
@@ -166,6 +168,20 @@ export function hashOf(line: string): string {
 function lastHash(file: string): string {
   const last = readEnd(file).at(-1) ?? readEnd(`${file}.1`).at(-1);
   return last === undefined ? NO_LINE : hashOf(last);
+}
+
+/** A full disk takes half a line: that half goes again. Throws what the file system says. */
+function appendWhole(file: string, text: string): void {
+  const fd = openSync(file, 'a', 0o600);
+  const { size } = fstatSync(fd);
+  try {
+    writeFileSync(fd, text);
+  } catch (error) {
+    ftruncateSync(fd, size);
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function isTorn(file: string): boolean {
