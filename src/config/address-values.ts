@@ -210,6 +210,12 @@ export function netmaskLength(text: string, family: 4 | 6): number | undefined {
   return bytes === undefined ? undefined : contiguousBits(bytes);
 }
 
+/** Bits of the clients that a `pmask` takes for one; undefined: it is none (0, or the whole address) or no netmask. */
+export function persistenceLength({ word }: Netmask, family: 4 | 6): number | undefined {
+  const bits = netmaskLength(word.text, family);
+  return bits === 0 || bits === (family === 4 ? 32 : 128) ? undefined : bits;
+}
+
 function contiguousBits(bytes: Uint8Array): number | undefined {
   let bits = 0;
   while (bits < bytes.length * 8 && bitAt(bytes, bits) === 1) bits++;

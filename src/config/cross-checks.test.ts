@@ -206,6 +206,8 @@ test('a file that serves nothing is told so', () => {
   assert.deepEqual(codes(`service = fos\n${inVirtual('active = 1')}`), ['no-service']);
 });
 
+const PERSISTENT = ['scheduler = rr', 'persistent = 300'];
+
 test('what the nftables data plane cannot do is an error when it is asked for by name', () => {
   const service = (...lines: readonly string[]) =>
     `virtual web {\nactive = 1\naddress = 10.9.9.9 eth0:1\n${lines.join('\n')}\n}\n`;
@@ -218,5 +220,8 @@ test('what the nftables data plane cannot do is an error when it is asked for by
     [`${nft('direct')}${service('scheduler = rr', 'fwmark = 5')}`, 'error 9 unsupported'],
     [`${nft('nat')}${service('scheduler = rr', 'fwmark = 5')}`, ...[]],
     [`${HEAD}network = tunnel\n${service('scheduler = lc')}`, ...[]],
+    [`${nft('nat')}${service(...PERSISTENT, 'pmask = 255.255.255.0')}`, 'error 10 unsupported'],
+    [`${nft('nat')}${service(...PERSISTENT, 'pmask = 0.0.0.0')}`, ...[]],
+    [`${nft('nat')}${service(...PERSISTENT, 'pmask = 255.255.255.255')}`, ...[]],
   ]);
 });

@@ -4,7 +4,7 @@
  */
 import { type IpAddress, ipFamily } from '../base/index.ts';
 import { nftRefusal } from '../wire/index.ts';
-import { isUnspecified } from './address-values.ts';
+import { isUnspecified, persistenceLength } from './address-values.ts';
 import type { GlobalDraft, ServerDraft, VirtualDraft } from './directives.ts';
 import { checkProcedure, checkVipCheck } from './probe-checks.ts';
 import { type Place, type ProblemList, placeOf } from './problem.ts';
@@ -44,7 +44,7 @@ function checkDataPlane(draft: VirtualDraft, global: GlobalDraft, problems: Prob
     scheduler: draft.scheduler ?? 'wlc',
     method: global.network ?? 'nat',
     isMarked: (draft.firewallMark ?? 0) > 0,
-    hasPersistenceMask: (draft.persistent ?? 0) > 0 && draft.persistenceMask !== undefined,
+    hasPersistenceMask: hasPersistenceMask(draft),
   });
   if (refusal === undefined) return;
   const { directive, text } = refusal;
@@ -52,6 +52,12 @@ function checkDataPlane(draft: VirtualDraft, global: GlobalDraft, problems: Prob
     directive === 'network' ? global.places.get(directive) : draft.places.get(directive);
   const message = `\`${draft.kind} ${draft.name}\`: ${text}`;
   problems.error('unsupported', place ?? draft.place, message);
+}
+
+function hasPersistenceMask({ address, persistent = 0, persistenceMask }: VirtualDraft): boolean {
+  if (persistent === 0 || persistenceMask === undefined) return false;
+  const family = address === undefined ? 4 : ipFamily(address.address);
+  return persistenceLength(persistenceMask, family) !== undefined;
 }
 
 function checkAddress(draft: VirtualDraft, problems: ProblemList): void {

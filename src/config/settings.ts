@@ -19,7 +19,12 @@ import {
   type Vip,
   type VirtualService,
 } from '../model/index.ts';
-import { type FloatingAddress, type Netmask, netmaskLength } from './address-values.ts';
+import {
+  type FloatingAddress,
+  type Netmask,
+  netmaskLength,
+  persistenceLength,
+} from './address-values.ts';
 import type { GlobalDraft, ServerDraft, VirtualDraft } from './directives.ts';
 import type { Place, ProblemList } from './problem.ts';
 import type { Drafts } from './read.ts';
@@ -267,13 +272,12 @@ function broadcast(address: IpAddress, bits: number): IpAddress | undefined {
   return ipFromBytes(ipBytes(address).map((byte, index) => byte | (~(mask[index] ?? 0) & 0xff)));
 }
 
-/** 255.255.255.255 is no mask; a bad one is ignored, as the original does, but not in silence. */
+/** 255.255.255.255 and 0.0.0.0 are no mask; a bad one is ignored, all as the original does, but not in silence. */
 function persistenceMask(draft: VirtualDraft, { problems }: Builder): IpAddress | undefined {
   if (draft.persistenceMask === undefined) return undefined;
   const { word, line } = draft.persistenceMask;
   const family = draft.address === undefined ? 4 : ipFamily(draft.address.address);
-  const bits = netmaskLength(word.text, family);
-  if (bits === undefined) {
+  if (netmaskLength(word.text, family) === undefined) {
     problems.warning(
       'bad-netmask',
       { line, column: word.column, length: word.length },
@@ -282,6 +286,6 @@ function persistenceMask(draft: VirtualDraft, { problems }: Builder): IpAddress 
     );
     return undefined;
   }
-  const size = family === 4 ? 4 : 16;
-  return bits === size * 8 ? undefined : ipFromBytes(maskBytes(bits, size));
+  const bits = persistenceLength(draft.persistenceMask, family);
+  return bits === undefined ? undefined : ipFromBytes(maskBytes(bits, family === 4 ? 4 : 16));
 }

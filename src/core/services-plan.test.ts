@@ -100,6 +100,11 @@ test('H1: a mask without persistence means nothing', () => {
   assert.equal(service, '-A -t 198.51.100.100:80 -s wlc');
 });
 
+test('H1: the mask 0.0.0.0 is none: each client persists by its own address', () => {
+  const [service] = operations(virtual('web', 'persistent = 300\npmask = 0.0.0.0', B));
+  assert.equal(service, '-A -t 198.51.100.100:80 -s wlc -p 300 /32');
+});
+
 test('H1: one section behind a mark keeps its real port, two that differ keep the client’s', () => {
   const one = virtual('http', 'port = 80\nfwmark = 5', A);
   assert.deepEqual(operations(one), ['-A -f 5 -s wlc', '-a -f 5 -r 198.51.100.21:8080 -m -w 1']);
