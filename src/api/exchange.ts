@@ -9,6 +9,8 @@ const ROOM = 65_536;
 const MOST_STREAMS = 32;
 /** Idle for so long, a connection ends: between questions, and while one is answered. */
 export const LIMIT_MS: Milliseconds = 2000;
+/** So much of an answer has to be taken within LIMIT_MS. */
+const PIECE = 16_384;
 const PATIENCE_MS: Milliseconds = 30_000;
 /** How long a caller whose body was not read may take to notice. */
 const LINGER_MS = 300;
@@ -93,10 +95,23 @@ function respond(request: IncomingMessage, response: ServerResponse, answer: Api
   const isRead = request.complete || !hasBody(request);
   const more: Headers = isRead ? {} : { connection: 'close' };
   response.writeHead(status, { ...headers, ...more, 'content-length': body.length });
-  response.end(body);
+  pour(response, body);
   if (isRead) return;
   const { socket } = request;
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
+}
+
+/** Piece by piece: whoever reads nothing, or a byte now and then, does not hold the rest of it for long. */
+function pour(response: ServerResponse, bytes: Uint8Array): void {
+  const late = setTimeout(() => response.destroy(), LIMIT_MS).unref();
+  if (bytes.length <= PIECE) {
+    response.end(bytes, () => clearTimeout(late));
+    return;
+  }
+  response.write(bytes.subarray(0, PIECE), (error) => {
+    clearTimeout(late);
+    if (!error) pour(response, bytes.subarray(PIECE));
+  });
 }
 
 /** Of an answer that many callers share, once: each slow reader holds the same bytes. */

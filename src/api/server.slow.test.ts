@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, statSync } from 'node:fs';
 import { Agent, type IncomingMessage, request } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AuditEntry, imagined, type OpenApi, runDirectory } from '../director/index.ts';
@@ -139,6 +139,56 @@ describe('three doors', () => {
     const [free] = Object.values(agent.freeSockets);
     assert.equal(free?.length, 1);
     agent.destroy();
+  });
+});
+
+describe('a connection', () => {
+  /** What comes until it is closed from there. */
+  async function heard(socket: Socket): Promise<string> {
+    let text = '';
+    socket.on('error', () => {}).setEncoding('utf8');
+    socket.on('data', (part: string) => {
+      text += part;
+    });
+    await new Promise((resolve) => socket.once('close', resolve));
+    return text;
+  }
+
+  test('that asks again before it has its answer is ended, also where the answer is a stream', async () => {
+    const question = 'GET /v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n';
+    const hasty = connect(sockets.readSocket);
+    hasty.write(question.repeat(1000));
+    const answers = (await heard(hasty)).match(/^HTTP\/1\.1 200/gm) ?? [];
+    assert.ok(answers.length <= 1, `${answers.length} answers`);
+    const streaming = connect(sockets.readSocket);
+    streaming.write('GET /v1/events HTTP/1.1\r\nhost: x\r\n\r\n');
+    await new Promise((resolve) => streaming.once('data', resolve));
+    streaming.write(question);
+    assert.doesNotMatch(await heard(streaming), /openapi/);
+  });
+
+  test('whose answer nobody takes is ended after two seconds; who takes some of it now and then gets it whole', async () => {
+    for (let number = 0; number < 1000; number++) note(`${number} ${'x'.repeat(900)}`);
+    const question =
+      'GET /v1/events/recent?limit=1000 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n';
+    const [deaf, slow] = [connect(sockets.readSocket), connect(sockets.readSocket)];
+    for (const socket of [deaf, slow]) socket.pause().write(question);
+    slow.on('data', () => {
+      if (slow.bytesRead > 700_000) return;
+      slow.pause();
+      setTimeout(() => slow.resume(), 300);
+    });
+    const whole = heard(slow);
+    slow.resume();
+    await sleep(2600);
+    assert.equal(slow.closed, false, 'the slow one is still at it');
+    deaf.resume();
+    const [cut, got] = await Promise.all([heard(deaf), whole]);
+    const length = Number(/content-length: (\d+)/.exec(got)?.[1]);
+    assert.ok(length > 900_000, `${length} bytes`);
+    assert.equal(got.length - got.indexOf('{'), length);
+    assert.ok(cut.startsWith('HTTP/1.1 200 '));
+    assert.ok(cut.length < length, 'what nobody had taken was not kept for him');
   });
 });
 

@@ -104,6 +104,8 @@ function lazyHandle(face: DirectorFace): Handle {
 
 function listen(door: Door, handle: Handle, tell: DirectorFace['tell']): Promise<Server> {
   const callers = new WeakMap<Socket, Caller>();
+  /** One question at a time: these have an answer that was not taken yet. */
+  const answering = new WeakSet<Socket>();
   const server = process.getBuiltinModule('node:http').createServer(
     {
       maxHeaderSize: LONGEST_HEADERS,
@@ -113,15 +115,20 @@ function listen(door: Door, handle: Handle, tell: DirectorFace['tell']): Promise
       keepAliveTimeout: KEEP_ALIVE_MS,
     },
     (request, response) => {
-      const caller = callers.get(request.socket);
-      if (caller === undefined) request.socket.destroy();
-      else {
-        // A defect of the transport ends a connection, not the director.
-        exchange(request, response, { caller, handle }).catch((error) => {
-          tell([`api: ${door.name}: ${String(error)}`], 'trouble');
-          request.socket.destroy();
-        });
+      const { socket } = request;
+      const caller = callers.get(socket);
+      // Node would make the answers to a whole chunk of questions at once, and keep them for whoever reads none.
+      if (caller === undefined || answering.has(socket)) {
+        socket.destroy();
+        return;
       }
+      answering.add(socket);
+      response.once('finish', () => answering.delete(socket));
+      // A defect of the transport ends a connection, not the director.
+      exchange(request, response, { caller, handle }).catch((error) => {
+        tell([`api: ${door.name}: ${String(error)}`], 'trouble');
+        socket.destroy();
+      });
     },
   );
   server.maxConnections = door.connections;
