@@ -27,7 +27,7 @@ const MOST_KNOWN = 1000;
 const TICKET_STAMP = 'ticket';
 
 export class Access {
-  readonly sessions = new Sessions();
+  readonly sessions = new Sessions((session) => this.#stampNow(session));
   readonly users: Users;
   readonly #stateDirectory: string;
   readonly #log: Log;
@@ -46,11 +46,7 @@ export class Access {
   /** Undefined: nobody, or not any more. */
   who(request: IncomingMessage): Session | undefined {
     const token = cookieToken(request.headers.cookie);
-    return this.sessions.find(token, performance.now(), ({ user, stamp }) => {
-      if (stamp === TICKET_STAMP) return TICKET_STAMP;
-      const entry = this.users.find(user);
-      return entry === undefined ? undefined : stampOf(entry);
-    });
+    return this.sessions.find(token, performance.now());
   }
 
   async login(name: string, password: string, address: string): Promise<LoginResult> {
@@ -87,6 +83,12 @@ export class Access {
     this.#addresses.giveBack(from, performance.now());
     this.#log(`login by link from ${address}: ${ticket.user}, ${ticket.rights}`);
     return this.#start({ ...ticket, stamp: TICKET_STAMP });
+  }
+
+  #stampNow({ user, stamp }: Session): string | undefined {
+    if (stamp === TICKET_STAMP) return TICKET_STAMP;
+    const entry = this.users.find(user);
+    return entry === undefined ? undefined : stampOf(entry);
   }
 
   #start(login: Parameters<Sessions['start']>[0]): LoginResult {

@@ -187,22 +187,41 @@ describe('sessions', () => {
   const stamp = () => 's';
 
   test('end when they are idle, sooner the more they may do, and after half a day in any case', () => {
-    const sessions = new Sessions();
+    const sessions = new Sessions(stamp);
     const { token } = sessions.start(login, 0);
     const looking = sessions.start({ ...login, rights: 'look' }, 0).token;
-    assert.notEqual(sessions.find(token, IDLE_MS.change, stamp), undefined);
-    assert.equal(sessions.find(token, 2 * IDLE_MS.change + 1, stamp), undefined);
-    assert.notEqual(sessions.find(looking, 2 * IDLE_MS.change + 1, stamp), undefined);
+    assert.notEqual(sessions.find(token, IDLE_MS.change), undefined);
+    assert.equal(sessions.find(token, 2 * IDLE_MS.change + 1), undefined);
+    assert.notEqual(sessions.find(looking, 2 * IDLE_MS.change + 1), undefined);
     const { token: busy } = sessions.start(login, 0);
     const hours = 3_600_000;
     for (let at = 0; at <= 12 * hours; at += IDLE_MS.change) {
-      assert.notEqual(sessions.find(busy, at, stamp), undefined);
+      assert.notEqual(sessions.find(busy, at), undefined);
     }
-    assert.equal(sessions.find(busy, 12 * hours + 1, stamp), undefined);
+    assert.equal(sessions.find(busy, 12 * hours + 1), undefined);
+  });
+
+  test('end with the entry of their user, and with them what he holds open, though he asks for nothing', () => {
+    let now: string | undefined = 's';
+    const sessions = new Sessions(() => now);
+    for (const entry of ['of another password', undefined]) {
+      now = 's';
+      const { session } = sessions.start(login, 0);
+      let isTold = false;
+      session.onEnd.add(() => {
+        isTold = true;
+      });
+      sessions.sweep(1);
+      assert.equal(isTold, false);
+      now = entry;
+      sessions.sweep(2);
+      assert.equal(isTold, true);
+      assert.equal(sessions.size, 0);
+    }
   });
 
   test('tell who holds them when they end, and are few for one user and for all', () => {
-    const sessions = new Sessions();
+    const sessions = new Sessions(stamp);
     const { session } = sessions.start(login, 0);
     let isTold = false;
     session.onEnd.add(() => {
@@ -216,7 +235,7 @@ describe('sessions', () => {
   });
 
   test('keep no token that could be used again', () => {
-    const sessions = new Sessions();
+    const sessions = new Sessions(stamp);
     const { session, token } = sessions.start(login, 0);
     assert.equal(JSON.stringify(session).includes(token), false);
     assert.equal(COOKIE.startsWith('__Host-'), true);

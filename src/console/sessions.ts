@@ -40,6 +40,12 @@ export type Login = { readonly user: string; readonly rights: Rights; readonly s
 
 export class Sessions {
   readonly #sessions = new Map<string, Session>();
+  readonly #stampOf: (session: Session) => string | undefined;
+
+  /** `stampOf` tells what the entry of the session's user is now. */
+  constructor(stampOf: (session: Session) => string | undefined) {
+    this.#stampOf = stampOf;
+  }
 
   get size(): number {
     return this.#sessions.size;
@@ -64,16 +70,12 @@ export class Sessions {
     return { session, token };
   }
 
-  /** Undefined: none, or over. Counts as a sign of life. `stampOf` tells what the user's entry is now. */
-  find(
-    token: string | undefined,
-    now: Milliseconds,
-    stampOf: (session: Session) => string | undefined,
-  ): Session | undefined {
+  /** Undefined: none, or over. Counts as a sign of life. */
+  find(token: string | undefined, now: Milliseconds): Session | undefined {
     if (token === undefined || token.length > 64) return undefined;
     const session = this.#sessions.get(hashOf(token));
     if (session === undefined) return undefined;
-    if (isOver(session, now) || stampOf(session) !== session.stamp) {
+    if (this.#isOver(session, now)) {
       this.end(session);
       return undefined;
     }
@@ -89,7 +91,15 @@ export class Sessions {
 
   /** Ends those that are over; to be called now and then, for the streams they hold. */
   sweep(now: Milliseconds): void {
-    for (const session of this.#sessions.values()) if (isOver(session, now)) this.end(session);
+    for (const session of this.#sessions.values()) {
+      if (this.#isOver(session, now)) this.end(session);
+    }
+  }
+
+  #isOver(session: Session, now: Milliseconds): boolean {
+    const { seenAt, startedAt, rights } = session;
+    if (now - seenAt > IDLE_MS[rights] || now - startedAt > LONGEST_MS) return true;
+    return this.#stampOf(session) !== session.stamp;
   }
 
   /** The longest idle first. */
@@ -120,11 +130,6 @@ export function setCookie(token: string | undefined): string {
   const value = token ?? '';
   const age = token === undefined ? '; Max-Age=0' : '';
   return `${COOKIE}=${value}; Path=/; Secure; HttpOnly; SameSite=Strict${age}`;
-}
-
-function isOver(session: Session, now: Milliseconds): boolean {
-  const { seenAt, startedAt, rights } = session;
-  return now - seenAt > IDLE_MS[rights] || now - startedAt > LONGEST_MS;
 }
 
 function leastRecent(sessions: Iterable<Session>): Session | undefined {

@@ -36,7 +36,7 @@ test('a page that does not read has no queue: when it reads again it is shown ea
   };
   const streams = new Streams(directors);
   const page = new Page();
-  const { session } = new Sessions().start({ user: 'ann', rights: 'look', stamp: '' }, 0);
+  const { session } = new Sessions(() => '').start({ user: 'ann', rights: 'look', stamp: '' }, 0);
   streams.open(page as unknown as ServerResponse, session, undefined);
   page.takes = false;
   for (let left = 300; page.written.length < 2 && left > 0; left--) await sleep(10);
