@@ -155,6 +155,12 @@ test('the load is read from what uptime, rup and ruptime print', () => {
   assert.equal(parseLoad(uptime), 0.42);
   assert.equal(parseLoad('  web-a    up   1+02:03,   0 users,  load 1.50, 1.20, 1.00'), 1.5);
   assert.equal(parseLoad('load average: 12,07 3,4'), 12.07);
+  // rup and ruptime print the name of the host first.
+  assert.equal(parseLoad('loadgen3 up 5 days,  2:03,   load average: 0.05, 0.04, 0.01'), 0.05);
+  assert.equal(parseLoad('load3     up   1+02:03,   0 users,  load 0.12, 0.10, 0.10'), 0.12);
+  assert.equal(parseLoad('upload-2.example  up   1+02:03,   0 users,  load 0.12, 0.1'), 0.12);
+  assert.equal(parseLoad('up 3 days, load averages: 0.42 0.36 0.30'), 0.42);
+  assert.equal(parseLoad('web-load 7 down'), undefined);
   assert.equal(parseLoad('no such host'), undefined);
   assert.equal(parseLoad('load average: high'), undefined);
 });
@@ -171,6 +177,10 @@ test('H6: with quiesce_server a failed server stays with weight 0, without it is
   const quiesced = concludeServer(state, 'down', rules(1, { quiesces: true }), AT);
   assert.deepEqual([quiesced.presence, quiesced.weight], ['quiesced', 0]);
   assert.equal(concludeServer(state, 'down', rules(1), AT).presence, 'absent');
+  // quiesce_server may change while it is down; who has no row gets none.
+  assert.equal(concludeServer(quiesced, 'down', rules(1), AT).presence, 'absent');
+  const absent = concludeServer(state, 'down', rules(1), AT);
+  assert.equal(concludeServer(absent, 'down', rules(1, { quiesces: true }), AT), absent);
 });
 
 test('after a restart a server keeps its weight until the first conclusion', () => {
@@ -197,6 +207,16 @@ test('a changed weight takes effect at once, but does not cut a slow start short
   const ramping = admit(rules(100), AT);
   assert.equal(reweigh(ramping, { before: 100, now: rules(200) }), ramping);
   assert.equal(reweigh(ramping, { before: 100, now: rules(2) }).weight, 2);
+});
+
+test('a weight that the load raised comes back without load_monitor, and nothing else moves', () => {
+  const raised: ServerState = { presence: 'in', weight: 34, isHeld: false, since: AT };
+  assert.equal(reweigh(raised, { before: 4, now: rules(4) }).weight, 4);
+  assert.equal(reweigh(raised, { before: 4, now: rules(4, { followsLoad: true }) }), raised);
+  const ramping = admit(rules(100), AT);
+  assert.equal(reweigh(ramping, { before: 100, now: rules(100) }), ramping);
+  const held = adoptedServer(34, AT);
+  assert.equal(reweigh(held, { before: 4, now: rules(4) }), held);
 });
 
 test('a weight never leaves 0 to ten times the configured one, whatever happens', () => {

@@ -83,7 +83,7 @@ export type ServerState = {
   readonly weight: number;
   /** Slow start: the next doubling. Absent: the weight has arrived. */
   readonly stepAt?: Instant;
-  /** It was in the kernel before our life: its row is kept as found until the first conclusion. */
+  /** No conclusion yet: it is kept as it was found, in the kernel before our life or absent, until there is one. */
   readonly isHeld: boolean;
   readonly since: Instant;
 };
@@ -115,7 +115,7 @@ export function admissionWeight(configured: number): number {
 }
 
 export function absentServer(now: Instant): ServerState {
-  return { presence: 'absent', weight: 0, isHeld: false, since: now };
+  return { presence: 'absent', weight: 0, isHeld: true, since: now };
 }
 
 /** A server whose row was found in the kernel. */
@@ -137,13 +137,17 @@ export function concludeServer(
   rules: WeightRules,
   now: Instant,
 ): ServerState {
-  if (status === 'unknown') return state;
+  if (status === 'unknown') {
+    // It was down; a check that is new to it has not concluded yet. Of one that is in, the weight tells what comes.
+    return state.presence === 'absent' && !state.isHeld ? { ...state, isHeld: true } : state;
+  }
   if (status === 'up') {
     if (state.presence !== 'in') return admit(rules, now);
     return state.isHeld ? released(state, rules, now) : state;
   }
-  if (state.presence === 'absent' || (state.presence === 'quiesced' && !state.isHeld)) return state;
-  const presence = rules.quiesces ? 'quiesced' : 'absent';
+  // A server that has no row gets none.
+  const presence = rules.quiesces && state.presence !== 'absent' ? 'quiesced' : 'absent';
+  if (state.presence === presence) return state.isHeld ? { ...state, isHeld: false } : state;
   return { presence, weight: 0, isHeld: false, since: now };
 }
 
@@ -173,13 +177,15 @@ export function stepWeight(state: ServerState, rules: WeightRules, now: Instant)
 
 /**
  * lvs.cf, or an operator beside it, says another weight: it takes effect at once, a slow start goes on below it (of an
- * adopted server that stood lower nobody knows that it was one; it is taken for one).
+ * adopted server that stood lower nobody knows that it was one; it is taken for one). A weight that the load raised
+ * comes back when load_monitor is gone.
  */
 export function reweigh(
   state: ServerState,
   { before, now: rules }: { readonly before: number; readonly now: WeightRules },
 ): ServerState {
-  if (state.presence !== 'in' || before === rules.configured) return state;
+  const isRaised = !state.isHeld && !rules.followsLoad && state.weight > rules.configured;
+  if (state.presence !== 'in' || (before === rules.configured && !isRaised)) return state;
   const { presence, isHeld, since, stepAt } = state;
   const isGrowing = stepAt !== undefined || (isHeld && state.weight < before);
   if (isGrowing && state.weight < rules.configured) return state;
@@ -216,15 +222,12 @@ export function stepLoad(
 }
 
 /**
- * The 1-minute load in what rup, ruptime or uptime print: the first number after a word beginning with `load` and a
- * colon (`load average: 0.12, 0.30`, `up 1+02:03, 0 users, load 0.12, ...` has none in ruptime: then after `load`).
- * Undefined when there is none.
+ * The 1-minute load in what rup, ruptime or uptime print: the number behind the first `load` that has one (`load average:
+ * 0.12, 0.30`, `load averages: 0.12 0.30`, ruptime's `load 0.12, 0.30`). The name of a host, which rup and ruptime print
+ * first, may well contain the word. Undefined when there is none.
  */
 export function parseLoad(text: string): number | undefined {
-  const from = text.indexOf('load');
-  if (from < 0) return undefined;
-  const found = /^load[a-z ]{0,20}:?\s{0,20}(\d{1,9}(?:[.,]\d{1,9})?)/.exec(
-    text.slice(from, from + 80),
-  );
+  const found =
+    /(?<![\w.-])load(?: averages?)?(?::\s{0,20}|\s{1,20})(\d{1,9}(?:[.,]\d{1,9})?)/.exec(text);
   return found?.[1] === undefined ? undefined : Number(found[1].replace(',', '.'));
 }

@@ -166,7 +166,7 @@ function reasonOf(
   if (override?.kind === 'disable') return 'disabled';
   if (override?.kind === 'force-up') return 'forced-up';
   if (status === 'down') return undefined;
-  if (server.isHeld) return 'kept';
+  if (server.isHeld && server.presence !== 'absent') return 'kept';
   if (status === 'unknown') return server.presence === 'in' ? 'kept' : 'unproven';
   if (server.stepAt !== undefined) return 'slow-start';
   return override === undefined ? 'healthy' : 'weighed';

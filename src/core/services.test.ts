@@ -166,6 +166,46 @@ test('H7: a server that left the file leaves the table, a new one must prove its
   assert.deepEqual(bench.probe('23').rows(), ['tcp 198.51.100.100:80: .22 w1, .23 w1']);
 });
 
+test('H7: a reload with quiesce_server = 0 takes the row of a failed server out, one with 1 brings none in', () => {
+  const wish = (quiesces: number) =>
+    settings(section('web', `quiesce_server = ${quiesces}`, ['a 21', 'b 22']));
+  const bench = new Bench().load(wish(1)).probe('21').probe('22').probe('21', false);
+  assert.deepEqual(bench.rows(), ['tcp 198.51.100.100:80: .21 w0, .22 w1']);
+  assert.deepEqual(bench.load(wish(0)).rows(), ['tcp 198.51.100.100:80: .22 w1']);
+  assert.deepEqual(bench.load(wish(1)).rows(), ['tcp 198.51.100.100:80: .22 w1']);
+});
+
+test('H7: a reload with load_monitor = none brings a raised weight back, and leaves a slow start alone', () => {
+  const wish = (monitor: string) =>
+    settings(section('web', `load_monitor = ${monitor}`, ['a 21 4', 'b 22 64']));
+  const bench = new Bench().load(wish('uptime')).probe('21').wake(1e6);
+  const loads = new Map([['198.51.100.21', 0.1]]);
+  for (let round = 0; round < 20; round++) bench.feed({ kind: 'loads', now: bench.at(), loads });
+  bench.probe('22');
+  assert.deepEqual(bench.rows(), ['tcp 198.51.100.100:80: .21 w24, .22 w2']);
+  assert.deepEqual(bench.load(wish('none')).rows(), ['tcp 198.51.100.100:80: .21 w4, .22 w2']);
+  assert.equal(bench.wake(bench.now + 20_000).rows()[0], 'tcp 198.51.100.100:80: .21 w4, .22 w4');
+});
+
+test('a server that is down from the start is named, once, with its reason', () => {
+  const bench = new Bench().load(settings(section('web', 'reentry = 30', ['a 21', 'b 22'])));
+  assert.deepEqual(bench.probe('21', false).notes(), ['a undefined connect-refused']);
+  assert.equal(bench.tables(), 0);
+  assert.deepEqual(bench.probe('21', false).notes(), []);
+  bench.override('b', { kind: 'disable' });
+  assert.deepEqual(bench.probe('22', false).notes(), [], 'the operator knows of it');
+});
+
+test('a server that a reload brings in is named when the check that it shares is down already', () => {
+  const bench = new Bench().load(settings(TWO)).probe('21').probe('22', false);
+  const more = section('alt', 'address = 198.51.100.101 eth0:2', ['a 21', 'b 22']);
+  bench.load(settings(TWO + more));
+  assert.deepEqual(bench.notes(), ['a 1 healthy', 'b undefined connect-refused', 'quorum true']);
+  // A changed check concludes anew.
+  bench.load(settings(section('web', 'send = "PING"\nexpect = "PONG"', ['a 21', 'b 22'])));
+  assert.deepEqual(bench.probe('22', false).notes(), ['b undefined connect-refused']);
+});
+
 test('H8: a monitor that cannot work takes its server out and no more; hard_shutdown = 1 takes all down', () => {
   const trouble = down('own-limits', 'EMFILE');
   for (const isHard of [false, true]) {

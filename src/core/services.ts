@@ -28,7 +28,7 @@ import {
   stepLoad,
   stepWeight,
 } from './health.ts';
-import { planServices, type ServicePlan } from './services-plan.ts';
+import { planServices, type ServerPlan, type ServicePlan } from './services-plan.ts';
 import {
   desiredTable,
   isFree,
@@ -330,10 +330,16 @@ function changesOf(
   const effects: ServicesEffect[] = [];
   const weights = new Map(before.entry.destinations.map((row) => [rowName(row), row.weight]));
   for (const server of plan.servers) {
+    const name = rowName(server.row);
     const status = serverStatus(state, server, next);
-    if (status.weight === weights.get(rowName(server.row))) continue;
-    const { name, weight, reason, detail } = status;
-    const told = { kind: 'server', service: plan.name, server: name, weight, reason } as const;
+    const isFirst = isFirstFailure(state, server, {
+      before: before.servers.get(name),
+      next: next.servers.get(name),
+    });
+    if (status.weight === weights.get(name) && !isFirst) continue;
+    const { weight, reason, detail } = status;
+    const who = { service: plan.name, server: status.name };
+    const told = { kind: 'server', ...who, weight, reason } as const;
     effects.push({ kind: 'note', note: detail === undefined ? told : { ...told, detail } });
   }
   if (before.isSorry !== next.isSorry) {
@@ -346,6 +352,16 @@ function changesOf(
   const command = isReached ? plan.quorum.upCommand : plan.quorum.downCommand;
   if (command !== undefined) effects.push({ kind: 'hook', service: plan.name, command });
   return effects;
+}
+
+/** The first conclusion about a server is that it is down: its weight does not change, and yet somebody must hear it. */
+function isFirstFailure(
+  state: ServicesState,
+  server: ServerPlan,
+  { before, next }: Readonly<Record<'before' | 'next', ServerState | undefined>>,
+): boolean {
+  const isConcluded = (before?.isHeld ?? true) && next?.isHeld === false;
+  return isConcluded && isFree(overrideOf(state, server)) && statusOf(state, server) === 'down';
 }
 
 /** hard_shutdown = 1, as the original: one failed monitor takes everything down. The default is 0: it is only told. */

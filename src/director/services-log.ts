@@ -68,9 +68,10 @@ function serverLines(
     return isWorthIt ? [nanny(`weight of ${endpoint} is ${weight} now ${ending}`)] : [];
   }
   const quiesced = weight === 0 ? ', quiesced' : '';
-  const told = nanny(
-    `[inactive] shutting down ${endpoint} due to ${cause(reason)}${quiesced} ${ending}`,
-  );
+  // One that was not available before, down from the start, is not shut down.
+  const isOut = !wasServing && isFailure(reason);
+  const what = isOut ? `not making ${endpoint} available` : `shutting down ${endpoint}`;
+  const told = nanny(`[inactive] ${what} due to ${cause(reason)}${quiesced} ${ending}`);
   if (reason !== 'wrong-answer') return [told];
   return [
     nanny(`Trouble. Received results are not what we expected from ${endpoint} ${ending}`),

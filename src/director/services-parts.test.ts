@@ -66,6 +66,9 @@ describe('the log', () => {
     assert.deepEqual(lines(undefined, 'connect-refused', true), [
       'nanny: [inactive] shutting down 198.51.100.21:80 due to connection failure (connect-refused)',
     ]);
+    assert.deepEqual(lines(undefined, 'connect-refused', false), [
+      'nanny: [inactive] not making 198.51.100.21:80 available due to connection failure (connect-refused)',
+    ]);
     assert.match(
       lines(0, 'connect-refused', true)[0] ?? '',
       /connection failure, quiesced \(connect-refused\)$/,
