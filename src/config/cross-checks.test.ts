@@ -225,3 +225,28 @@ test('what the nftables data plane cannot do is an error when it is asked for by
     [`${nft('nat')}${service(...PERSISTENT, 'pmask = 255.255.255.255')}`, ...[]],
   ]);
 });
+
+test('with nat a server of a shared mark cannot have a port of its own', () => {
+  const section = (name: string, port: number, mark: number, ...ports: readonly number[]) =>
+    [
+      `virtual ${name} {\nactive = 1\naddress = 10.9.9.9 eth0:1\nport = ${port}\nfwmark = ${mark}`,
+      ...ports.map((own) => `server s${own} {\naddress = 10.0.0.21\nactive = 1\nport = ${own}\n}`),
+      '}\n',
+    ].join('\n');
+  judge([
+    [`${HEAD}${section('a', 80, 5, 8080)}${section('b', 443, 5, 443)}`, 'warning 11 shared-mark'],
+    [`${HEAD}${section('a', 80, 5, 80)}${section('b', 443, 5, 443)}`],
+    // All agree: the one row says it.
+    [`${HEAD}${section('a', 80, 5, 8080)}${section('b', 443, 5, 8080)}`],
+    [`${HEAD}${section('a', 80, 5, 8080, 8081)}`],
+    [`${HEAD}${section('a', 80, 5, 8080)}${section('b', 443, 6, 443)}`],
+    [`${HEAD}network = direct\n${section('a', 80, 5, 8080)}${section('b', 443, 5, 443)}`],
+  ]);
+  const text = `${HEAD}${section('a', 80, 5, 8080)}${section('b', 443, 5, 443)}`;
+  const [problem] = parseSettings(text, { file: 'lvs.cf' }).problems;
+  assert.equal(
+    problem?.message,
+    '`server s8080`: `a` shares fwmark 5 with `b` on line 14, so its clients alone cannot be sent to port 8080; ' +
+      'the server would have to listen at port 80, or `a` needs a fwmark of its own',
+  );
+});

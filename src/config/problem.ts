@@ -47,6 +47,7 @@ export const PROBLEM_CODES = [
   'repeated-directive',
   'duplicate-name',
   'duplicate-service',
+  'shared-mark',
   'deadtime-not-above-keepalive',
   'timeout-below-one',
   'reentry-below-timeout',

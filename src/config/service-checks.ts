@@ -15,6 +15,7 @@ export function checkServices(drafts: Drafts, problems: ProblemList): void {
   checkNames(drafts.services, problems);
   checkVips(drafts, problems);
   checkKeys(drafts.services, problems);
+  checkMarks(drafts, problems);
 }
 
 /** One section by itself. */
@@ -314,4 +315,52 @@ function checkKeys(services: readonly VirtualDraft[], problems: ProblemList): vo
         `as \`${twin.name}\` on line ${twin.place.line} does; the kernel keeps one of them`,
     );
   }
+}
+
+/**
+ * Several sections of one firewall mark are one service, whose servers keep the port that the client asked for. With nat
+ * a server that listens elsewhere is then not reached, or by clients of the other sections, unless all have one port.
+ */
+function checkMarks({ global, services }: Drafts, problems: ProblemList): void {
+  if ((global.network ?? 'nat') !== 'nat') return;
+  const marked = services.filter(
+    ({ kind, isEnabled, firewallMark = 0, address }) =>
+      kind === 'virtual' && isEnabled === true && firewallMark !== 0 && address !== undefined,
+  );
+  const groups = Map.groupBy(
+    marked,
+    ({ firewallMark, address }) => `${firewallMark} ${address && ipFamily(address.address)}`,
+  );
+  for (const sections of groups.values()) {
+    const ports = new Set(sections.flatMap((section) => enabledServers(section).map(portOf)));
+    if (sections.length < 2 || ports.size < 2) continue;
+    for (const section of sections) tellLostPorts(section, sections, problems);
+  }
+}
+
+function tellLostPorts(
+  section: VirtualDraft,
+  sections: readonly VirtualDraft[],
+  problems: ProblemList,
+): void {
+  const { name, port = 80, firewallMark } = section;
+  const other = sections.find((candidate) => candidate !== section);
+  for (const server of enabledServers(section)) {
+    if (portOf(server) === port) continue;
+    problems.warning(
+      'shared-mark',
+      server.places.get('port') ?? server.place,
+      `\`server ${server.name}\`: \`${name}\` shares fwmark ${firewallMark} with \`${other?.name}\` on line ` +
+        `${other?.place.line}, so its clients alone cannot be sent to port ${portOf(server)}; ` +
+        `the server would have to listen at port ${port}, or \`${name}\` needs a fwmark of its own`,
+    );
+  }
+}
+
+function enabledServers({ servers }: VirtualDraft): readonly ServerDraft[] {
+  return servers.filter(({ isEnabled, address }) => isEnabled === true && address !== undefined);
+}
+
+function portOf({ port, defaultPort }: ServerDraft): number {
+  return port ?? defaultPort;
 }

@@ -113,6 +113,16 @@ test('H1: one section behind a mark keeps its real port, two that differ keep th
   assert.deepEqual(operations(two), ['-A -f 5 -s wlc', '-a -f 5 -r 198.51.100.22:0 -m -w 1']);
 });
 
+test('H1: two instances on one host behind a mark of one section are two rows with nat', () => {
+  const twin = A.replace('server a', 'server c').replace('8080', '8081');
+  const marked = virtual('web', 'port = 80\nfwmark = 5', A, twin);
+  assert.deepEqual(operations(`network = nat\n${marked}`), [
+    '-A -f 5 -s wlc',
+    '-a -f 5 -r 198.51.100.21:8080 -m -w 1',
+    '-a -f 5 -r 198.51.100.21:8081 -m -w 1',
+  ]);
+});
+
 test('H1: what is not active is not there', () => {
   const off = B.replace('active = 1', 'active = 0');
   const text =

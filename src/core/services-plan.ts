@@ -8,8 +8,9 @@
  * to it for every port. Equal checks are one check, however many services lean on it.
  *
  * Which port a destination has: with nat the real server's. Direct and tunnel leave packets alone, so there it is the
- * service's own (ipvsadm(8) does the same silently; 0.8.4 did not, bug 533113). A mark: the real server's when all
- * sections agree, else 0, which keeps the port that the client asked for.
+ * service's own (ipvsadm(8) does the same silently; 0.8.4 did not, bug 533113). A mark of one section has the real
+ * server's, so with nat two instances on one host are two rows; a mark of several when they agree about the server, else
+ * 0, which keeps the port that the client asked for.
  * Source: lvs.cf(5), ipvsadm(8), piranha 0.8.6 lvsd.
  */
 import { type IpAddress, ipBytes, ipFamily } from '../base/index.ts';
@@ -145,7 +146,7 @@ function planService(
   const byRow = new Map<string, [Member, ...Member[]]>();
   for (const member of members) {
     const { address, port } = member.server;
-    const hasOwnPort = key.kind === 'address' && settings.network === 'nat';
+    const hasOwnPort = settings.network === 'nat' && (key.kind === 'address' || group.length === 1);
     const name = hasOwnPort ? endpointText(address, port) : address;
     const same = byRow.get(name);
     if (same === undefined) byRow.set(name, [member]);
