@@ -8,7 +8,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import {
-  CONSOLE_USER,
+  becomeOwner,
   DEFAULT_STATE_DIRECTORY,
   isRights,
   isUserName,
@@ -75,6 +75,7 @@ function loginUrl({ flags, values }: Words): number {
   const stateDirectory = values.get('stateDirectory') ?? DEFAULT_STATE_DIRECTORY;
   let secret: string;
   try {
+    becomeOwner(stateDirectory);
     secret = makeTicket(stateDirectory, { user, rights: right });
   } catch (error) {
     process.stderr.write(`piranha console: ${whyNot(error, stateDirectory)}\n`);
@@ -92,6 +93,9 @@ export function whyNot(error: unknown, stateDirectory: string): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'ENOENT')
     return `there is no ${stateDirectory}; the console makes it when it starts`;
-  if (code === 'EACCES' || code === 'EPERM') return `only root and ${CONSOLE_USER} may do this`;
-  return error instanceof Error ? error.message : String(error);
+  const why = error instanceof Error ? error.message : String(error);
+  const isForbidden = code === 'EACCES' || code === 'EPERM';
+  return isForbidden
+    ? `only root and the owner of all in ${stateDirectory} may do this: ${why}`
+    : why;
 }

@@ -3,6 +3,7 @@
  * argument, which everybody on the machine could read. It counts at once, and ends the sessions of before.
  */
 import {
+  becomeOwner,
   CONSOLE_USER,
   DEFAULT_STATE_DIRECTORY,
   hashPassword,
@@ -45,6 +46,7 @@ async function run({ flags, values, rest }: Options<keyof typeof PASSWD>): Promi
   const file = usersFile(stateDirectory);
   try {
     makeStateDirectory(stateDirectory, CONSOLE_USER);
+    becomeOwner(stateDirectory);
     if (flags.has('list')) return list(file);
     if (flags.has('delete')) return remove(file, user);
     const password = await readPassword(`New password of ${user} (the console)`);

@@ -13,5 +13,5 @@ export {
 } from './program.ts';
 export { isRights, RIGHTS, type Rights } from './rights.ts';
 export { makeTicket, TICKET_MS } from './tickets.ts';
-export { CONSOLE_USER, makeStateDirectory } from './unprivileged.ts';
+export { becomeOwner, CONSOLE_USER, makeStateDirectory } from './unprivileged.ts';
 export { isUserName, listUsers, removeUser, saveUser, usersFile } from './users.ts';

@@ -6,15 +6,7 @@
  * server by itself, so no log, proxy or preview of a link uses it up.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  chownSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  unlinkSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Milliseconds } from '../base/index.ts';
 import { isRights, type Rights } from './rights.ts';
@@ -28,13 +20,11 @@ function directoryOf(stateDirectory: string): string {
   return join(stateDirectory, 'tickets');
 }
 
-/** Gives the secret. Old tickets are thrown away. Throws what the file system says. */
+/** Gives the secret. Old tickets are thrown away. For the directory's owner. Throws what the file system says. */
 export function makeTicket(stateDirectory: string, { user, rights }: Ticket): string {
   const directory = directoryOf(stateDirectory);
-  const owner = statSync(stateDirectory);
   if (statSync(directory, { throwIfNoEntry: false }) === undefined) {
     mkdirSync(directory, { mode: 0o700 });
-    if (process.getuid?.() === 0) chownSync(directory, owner.uid, owner.gid);
   }
   for (const name of readdirSync(directory)) {
     const path = join(directory, name);

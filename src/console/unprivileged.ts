@@ -30,11 +30,24 @@ export function becomeUnprivileged(places: {
   if (row === undefined) return ok({ kind: 'still-root' });
   if (row.uid === 0) return err(`${user} is root by another name`);
   const socketGroup = statSync(socket, { throwIfNoEntry: false })?.gid ?? 0;
-  process.setgroups?.(socketGroup === 0 ? [row.gid] : [row.gid, socketGroup]);
-  process.setgid?.(row.gid);
-  process.setuid?.(row.uid);
+  become(row, socketGroup === 0 ? [row.gid] : [row.gid, socketGroup]);
   if (process.getuid?.() !== row.uid) return err(`this process could not become ${user}`);
   return ok({ kind: 'user', name: user });
+}
+
+/**
+ * Root goes on as the owner of `directory`, for good: in a directory of another's, a link that he puts there at the right
+ * moment would make root read, remove or give away what the link points to. Throws what the system says.
+ */
+export function becomeOwner(directory: string): void {
+  const owner = statSync(directory);
+  if (process.getuid?.() === 0 && owner.uid !== 0) become(owner, [owner.gid]);
+}
+
+function become({ uid, gid }: UserRow, groups: readonly number[]): void {
+  process.setgroups?.(groups);
+  process.setgid?.(gid);
+  process.setuid?.(uid);
 }
 
 type UserRow = { readonly uid: number; readonly gid: number };

@@ -9,7 +9,6 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
-  fchownSync,
   fsyncSync,
   openSync,
   readFileSync,
@@ -101,18 +100,13 @@ export class Users {
   }
 }
 
-/**
- * Writes a secret: 0600, owned by whoever owns the directory, there as a whole or not at all. The directory may belong to
- * an unprivileged process while root writes, so the new file is made exclusively, under a name nobody can foresee.
- */
+/** Writes a secret: 0600, there as a whole or not at all, in a directory of our own (`becomeOwner`). */
 export function writeSecret(path: string, text: string): void {
   const directory = dirname(path);
-  const owner = statSync(directory);
   const fresh = join(directory, `.${randomBytes(12).toString('hex')}`);
   const fd = openSync(fresh, 'wx', 0o600);
   try {
     writeSync(fd, text);
-    if (process.getuid?.() === 0) fchownSync(fd, owner.uid, owner.gid);
     fsyncSync(fd);
   } finally {
     closeSync(fd);
