@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ip } from '../base/index.ts';
+import { err, ip } from '../base/index.ts';
 import type { DestinationRow, ServiceEntry, TableOperation } from '../model/index.ts';
 import { BootClock, IpvsPort } from '../ports/index.ts';
 import { ImaginedIpvs } from './imagined-ipvs.ts';
@@ -9,8 +9,31 @@ import { type Refusal, TableKeeper } from './table-keeper.ts';
 
 const LOOK_MS = 20;
 
+const [ADD_SERVICE, DUMP_SERVICES, DUMP_DESTINATIONS, ENOMEM] = [1, 4, 8, 12];
+
+/** One whose socket fails as the machine may. */
+class FaultyIpvs extends ImaginedIpvs {
+  /** So many of the next requests to write do not arrive. */
+  losing = 0;
+  /** So many of the next new services find no memory. */
+  starving = 0;
+  /** Requests to write, lost ones included. */
+  attempts = 0;
+
+  override request(messages: readonly Uint8Array[]): ReturnType<ImaginedIpvs['request']> {
+    const command = messages[0]?.[16];
+    if (command === DUMP_SERVICES || command === DUMP_DESTINATIONS) return super.request(messages);
+    if (messages.length === 0) return super.request(messages);
+    this.attempts++;
+    if (this.losing-- > 0) return err({ operation: 'send', target: 'netlink', code: 'ENOBUFS' });
+    if (command !== ADD_SERVICE || this.starving-- <= 0) return super.request(messages);
+    const rest = super.request(messages.slice(1));
+    return rest.ok ? { ...rest, value: [{ messages: [], errno: ENOMEM }, ...rest.value] } : rest;
+  }
+}
+
 class Bench {
-  readonly kernel = new ImaginedIpvs();
+  readonly kernel = new FaultyIpvs();
   readonly drifts: (readonly TableOperation[])[] = [];
   readonly refusals: Refusal[] = [];
   readonly troubles: (string | undefined)[] = [];
@@ -36,6 +59,12 @@ class Bench {
     await this.keeper.idle();
     return this.kernel.lines.slice(before);
   }
+}
+
+/** Up to a second: a first retry takes one look. */
+async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 1000 / LOOK_MS && !condition(); turn++) await sleep(LOOK_MS);
+  assert.ok(condition(), 'waited a second in vain');
 }
 
 function within(body: (bench: Bench) => Promise<void>, ours?: readonly string[]) {
@@ -166,6 +195,65 @@ describe('the table keeper', () => {
       );
       assert.equal(bench.kernel.table().length, 3);
       assert.deepEqual(bench.drifts, [], 'a refusal is not drift');
+    }),
+  );
+
+  test(
+    'what the kernel refuses for what it is, is not tried at every look',
+    within(async (bench) => {
+      await bench.wish(service(101, [server(23)], 'mh'));
+      const { writes } = bench.kernel;
+      await sleep(5 * LOOK_MS);
+      assert.equal(bench.kernel.writes, writes);
+    }),
+  );
+
+  test(
+    'a dead server whose removal got lost on the way is removed at the next look; it is told once',
+    within(async (bench) => {
+      await bench.wish(WEB);
+      bench.kernel.losing = 1;
+      assert.deepEqual(await bench.wish(service(100, [server(22)])), []);
+      await until(() => bench.kernel.table().length === 2);
+      assert.equal(bench.kernel.lines.at(-1), '-d -t 198.51.100.100:80 -r 198.51.100.21:80');
+      assert.deepEqual(
+        bench.refusals.map(({ operation, error }) => [operation.kind, error.code]),
+        [['delete-destination', 'ENOBUFS']],
+      );
+      assert.deepEqual(bench.drifts, []);
+    }),
+  );
+
+  test(
+    'a write that never arrives is tried again after twice as long each time, and told once',
+    within(async (bench) => {
+      await bench.wish(WEB);
+      bench.kernel.losing = Number.POSITIVE_INFINITY;
+      const { attempts } = bench.kernel;
+      await bench.wish(service(100, [server(21, 0), server(22)]));
+      await sleep(12 * LOOK_MS);
+      // At looks 0, 1, 3 and 7; a loaded machine looks less often.
+      const made = bench.kernel.attempts - attempts;
+      assert.ok(made >= 2 && made <= 4, `${made} attempts`);
+      assert.equal(bench.refusals.length, 1);
+      bench.kernel.losing = 0;
+      await bench.wish(service(100, [server(22)]));
+      assert.equal(bench.kernel.table().length, 2, 'another write waited with it');
+    }),
+  );
+
+  test(
+    'a service for which there was no memory comes at the next look, with its servers',
+    within(async (bench) => {
+      bench.kernel.starving = 1;
+      await bench.wish(WEB);
+      assert.deepEqual(bench.kernel.table(), []);
+      await until(() => bench.kernel.table().length === 3);
+      assert.deepEqual(
+        bench.refusals.map(({ operation, error }) => [operation.kind, error.code]),
+        [['add-service', 'ENOMEM']],
+      );
+      assert.deepEqual(bench.drifts, []);
     }),
   );
 

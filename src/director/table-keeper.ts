@@ -9,7 +9,9 @@
  * wished for, so it is somebody else's work and is told as drift.
  *
  * Ours is every service of the newest wish, and those of earlier wishes (or of an earlier life) until they are gone.
- * A write that the kernel refuses is told once and tried again every half minute, not every second.
+ * A write that fails is told once. What the kernel refuses to add, for what it is, is tried again every half minute. What
+ * only went wrong on the way, and whatever takes traffic from a server, at the next look, then after twice as long each
+ * time: a server that died must not stay in the table because nft was slow once.
  * Rejected: trusting what we wrote. Comparing costs one dump a second; believing costs an outage that nobody sees.
  */
 import { after, type Instant, type Milliseconds } from '../base/index.ts';
@@ -49,10 +51,24 @@ const LAZIEST_LOOK_MS: Milliseconds = 1500;
 const REST_FACTOR = 30;
 const RETRY_MS: Milliseconds = 30_000;
 
+/** Said of the row itself, by the kernel or the data plane: the same write will be refused again. */
+const OF_THE_ROW = new Set([
+  'unsupported',
+  'no-neighbour',
+  ...['ENOENT', 'EINVAL', 'ERANGE', 'EPERM', 'EACCES'],
+  ...['EOPNOTSUPP', 'EAFNOSUPPORT', 'EPROTONOSUPPORT'],
+]);
+
+type Waiting = {
+  readonly code: string;
+  readonly waitMs: Milliseconds;
+  readonly retryAt: Instant;
+};
+
 export class TableKeeper {
   readonly #options: KeeperOptions;
   readonly #ours: Set<string>;
-  readonly #refused = new Map<string, { readonly code: string; readonly retryAt: Instant }>();
+  readonly #refused = new Map<string, Waiting>();
   #wish: ServiceTable | undefined;
   #isStale = false;
   #running: Promise<void> | undefined;
@@ -107,9 +123,12 @@ export class TableKeeper {
     while (this.#isStale && this.#trouble === undefined && !this.#isClosed);
     this.#running = undefined;
     if (this.#isClosed) return;
-    const restMs = this.#options.lookMs ?? LOOK_MS;
     const lazyMs = Math.min(LAZIEST_LOOK_MS, this.#lookCostMs * REST_FACTOR);
-    this.#timer = setTimeout(() => this.#wakeUp(), Math.max(restMs, lazyMs));
+    this.#timer = setTimeout(() => this.#wakeUp(), Math.max(this.#restMs, lazyMs));
+  }
+
+  get #restMs(): Milliseconds {
+    return this.#options.lookMs ?? LOOK_MS;
   }
 
   async #converge(): Promise<void> {
@@ -142,6 +161,7 @@ export class TableKeeper {
   ): void {
     const told: Refusal[] = [];
     const lost = new Set<string>();
+    const unmade = new Map<string, Waiting>();
     for (const [index, operation] of operations.entries()) {
       const error = results[index];
       const text = textOf(operation);
@@ -151,13 +171,24 @@ export class TableKeeper {
         if (operation.kind === 'delete-service') this.#disown(key);
         continue;
       }
-      const isNews = this.#refused.get(text)?.code !== error.code;
-      this.#refused.set(text, { code: error.code, retryAt: after(now, RETRY_MS) });
-      if (isNews && !lost.has(key)) told.push({ operation, error });
+      const before = this.#refused.get(text);
+      const waitMs = this.#waitMs(operation, error.code, before);
+      // Servers of a service that could not be made are tried again with it.
+      const waiting = unmade.get(key) ?? { code: error.code, waitMs, retryAt: after(now, waitMs) };
+      this.#refused.set(text, waiting);
+      if (before?.code !== error.code && !lost.has(key)) told.push({ operation, error });
       // One sentence says it for all servers of a service.
       if (operation.kind === 'add-service' || error.code === 'unsupported') lost.add(key);
+      if (operation.kind === 'add-service') unmade.set(key, waiting);
     }
     if (told.length > 0) this.#options.events.onRefused(told);
+  }
+
+  #waitMs(operation: TableOperation, code: string, before: Waiting | undefined): Milliseconds {
+    const isAdding = operation.kind === 'add-service' || operation.kind === 'add-destination';
+    const isSettled = OF_THE_ROW.has(code) && (isAdding || operation.kind === 'edit-service');
+    if (isSettled) return RETRY_MS;
+    return before === undefined ? this.#restMs : Math.min(RETRY_MS, 2 * before.waitMs);
   }
 
   /** A service that is gone and not wished for is nobody's: who makes it anew owns it. */
