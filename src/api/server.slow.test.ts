@@ -158,7 +158,7 @@ describe('a connection', () => {
     const question = 'GET /v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n';
     const hasty = connect(sockets.readSocket);
     hasty.write(question.repeat(1000));
-    const answers = (await heard(hasty)).match(/^HTTP\/1\.1 200/gm) ?? [];
+    const answers = (await heard(hasty)).match(/HTTP\/1\.1 200/g) ?? [];
     assert.ok(answers.length <= 1, `${answers.length} answers`);
     const streaming = connect(sockets.readSocket);
     streaming.write('GET /v1/events HTTP/1.1\r\nhost: x\r\n\r\n');

@@ -250,6 +250,14 @@ describe('limits', { concurrency: true }, () => {
     }
   });
 
+  test('a connection that asks and asks before it has an answer is closed', async () => {
+    const hasty = await bed.raw();
+    const answers = allOf(hasty);
+    hasty.write('GET /login HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(20));
+    const count = (await answers).match(/HTTP\/1\.1 /g)?.length ?? 0;
+    assert.ok(count <= 4, `${count} answers`);
+  });
+
   test('a connection that says nothing, or too little, is closed', async () => {
     const slow = await bed.raw();
     const answer = allOf(slow);

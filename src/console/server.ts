@@ -46,6 +46,8 @@ const IDLE_CONNECTION_MS: Milliseconds = 15_000;
 /** Nothing goes either way; streams beat each second. */
 const STUCK_MS: Milliseconds = 120_000;
 const SWEEP_MS: Milliseconds = 10_000;
+/** Of one connection: a browser waits for each answer, and who does not is no browser. */
+const MOST_UNANSWERED = 4;
 
 /** Rejects with what the system says when it cannot listen. */
 export async function serveConsole(options: ConsoleOptions): Promise<Console> {
@@ -106,7 +108,17 @@ function portOf(address: string | AddressInfo | null): number {
 
 /** Whatever the parser makes of a request, it comes to the same desk, or is refused without one. */
 function receive(server: Server | SecureServer, desk: Desk): void {
+  const unanswered = new WeakMap<Socket, number>();
   const take = (request: IncomingMessage, response: ServerResponse): void => {
+    const { socket } = request;
+    const count = (unanswered.get(socket) ?? 0) + 1;
+    // Node would make the answers to a whole chunk of requests at once, and keep them for whoever reads none.
+    if (count > MOST_UNANSWERED) {
+      socket.destroy();
+      return;
+    }
+    unanswered.set(socket, count);
+    response.once('finish', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
     void desk.take(request, response);
   };
   server.on('request', take);
