@@ -15,6 +15,8 @@ export type Done = (verdict: Verdict) => void;
 export interface RunningProbe {
   /** Frees everything; no verdict comes any more. Gives what was still awaited: `a connection`. */
   abort(): string;
+  /** Settles when nothing is left: a program that was killed may take its time to go. Absent: `abort` leaves nothing. */
+  readonly gone?: Promise<void>;
 }
 
 export type Prober = (done: Done) => RunningProbe;

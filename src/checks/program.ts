@@ -35,11 +35,12 @@ export function programProber(
       isOver = true;
       done(verdict);
     };
-    spawner.run(request).then(
+    const gone = spawner.run(request).then(
       (outcome) => conclude(judgeProgram(outcome, procedure.output)),
       (error: unknown) => conclude(down('own-limits', errorCode(error))),
     );
     return {
+      gone,
       // The spawner kills it at the same moment by its own clock.
       abort: () => {
         isOver = true;

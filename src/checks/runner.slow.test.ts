@@ -5,8 +5,10 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { instant, ip } from '../base/index.ts';
 import { type Check, down, makeCheck, UP, type Verdict } from '../model/index.ts';
+import { ProcessSpawner } from '../ports/index.ts';
 import { type Due, DueQueue } from './due-queue.ts';
 import type { Done, Prober } from './probe.ts';
+import { proberOf } from './prober.ts';
 import { CheckRunner, phaseOf, type ReportedVerdict, type RunnerOptions } from './runner.ts';
 
 const now = () => instant(performance.now());
@@ -22,6 +24,14 @@ function check(port: number, intervalMs = 50, timeoutMs = 1000): Check {
     rise: 1,
     fall: 1,
     procedure,
+  });
+}
+
+/** A program; `name` makes it a check of its own. */
+function programCheck(name: number, argv: readonly string[], intervalMs = ONCE): Check {
+  return makeCheck({
+    ...check(name + 1, intervalMs, Math.min(intervalMs, 8000)),
+    procedure: { kind: 'program', argv },
   });
 }
 
@@ -214,6 +224,71 @@ describe('the schedule', { concurrency: 6 }, () => {
     assert.equal(most, 7);
     assert.ok(verdicts.length > 30);
     assert.equal(running, 0, 'stop leaves probes behind');
+  });
+
+  test('programs have 256 places of their own: however many hang, other probes and hooks go on', async () => {
+    const spawner = new ProcessSpawner();
+    const hung = Array.from({ length: 600 }, (_, index) => programCheck(index, ['sleep', '9']));
+    const fine = check(1, 100);
+    const told: string[] = [];
+    const runner = new CheckRunner({
+      now,
+      proberOf: (wish) => proberOf(wish, { spawner }),
+      onVerdicts: (batch) => {
+        told.push(...batch.map(({ check: key }) => key));
+      },
+    });
+    runner.setChecks([...hung, fine]);
+    await sleep(1500);
+    const { inFlight, waiting } = runner.stats();
+    const hook = await spawner.run({ argv: ['true'], timeoutMs: 5000, maxOutput: 0 });
+    runner.stop();
+    spawner.close();
+    assert.ok(inFlight >= 256 && inFlight <= 257 && waiting >= 343, `${inFlight}, ${waiting}`);
+    assert.equal(hook.kind, 'exited', JSON.stringify(hook));
+    assert.deepEqual(new Set(told), new Set([fine.key]), 'a program was refused');
+  });
+
+  test('a killed program keeps its place until it is gone, and its check begins no second one', async () => {
+    const [stuck, next] = [programCheck(1, ['stuck'], 100), programCheck(2, ['next'], 100)];
+    const bury: (() => void)[] = [];
+    let begun = 0;
+    const undead: Prober = () => {
+      begun++;
+      const gone = new Promise<void>((resolve) => {
+        bury.push(resolve);
+      });
+      return { abort: () => 'the end of the program', gone };
+    };
+    const verdicts: ReportedVerdict[] = [];
+    let others = 0;
+    const runner = new CheckRunner({
+      now,
+      maxPrograms: 1,
+      proberOf: ({ key }) =>
+        key === stuck.key
+          ? undead
+          : (done) => {
+              others++;
+              return good(done);
+            },
+      onVerdicts: (batch) => {
+        verdicts.push(...batch);
+      },
+    });
+    runner.setChecks([stuck]);
+    await sleep(1500);
+    const reasons = verdicts.map(({ verdict }) => verdict.isUp || verdict.reason);
+    assert.ok(reasons.length >= 3, `${reasons.length} verdicts`);
+    assert.deepEqual(new Set(reasons), new Set(['timeout']));
+    assert.equal(begun, 1);
+    runner.setChecks([stuck, next]);
+    await sleep(1200);
+    assert.deepEqual([runner.stats().inFlight, others], [1, 0], 'its place was given away');
+    bury[0]?.();
+    await sleep(600);
+    assert.ok(begun >= 2 && others >= 1, `${begun} begun, ${others} others`);
+    runner.stop();
   });
 
   test('verdicts come in batches', async () => {

@@ -6,8 +6,9 @@
  * server is out of service until then; from the second on the grid holds. A probe that is still running when the next
  * one is due swallows it: there are never two of one check.
  *
- * At most `maxInFlight` probes run at once; what is due waits in line, in order. Checks whose last probe ran into its
- * limit stand in a line of their own with half of the places: however many servers hang, the others are probed on time.
+ * At most `maxInFlight` probes run at once; what is due waits in line (places.ts). Programs have places of their own, fewer
+ * than the spawner has, which hooks and nft need, too. A program that was killed at its limit keeps its place until it
+ * is gone; a check that is due before then is down without a second one.
  * Verdicts are handed over in batches of a few milliseconds, so that a rack that loses power makes one table.
  *
  * One timer, at most every 4 ms. Rejected: a worker thread (the judgement is cheap; the heartbeats, which must not
@@ -16,6 +17,7 @@
 import { after, elapsedMs, type Instant, type Milliseconds } from '../base/index.ts';
 import { type Check, checkText, down, type Verdict } from '../model/index.ts';
 import { DueQueue } from './due-queue.ts';
+import { Places } from './places.ts';
 import { errorCode, type Prober, type RunningProbe } from './probe.ts';
 
 export type ReportedVerdict = { readonly check: string; readonly verdict: Verdict };
@@ -27,8 +29,10 @@ export type RunnerOptions = {
   readonly onVerdicts: (verdicts: readonly ReportedVerdict[]) => void;
   /** Every probe as it ends, for the statistics. */
   readonly onProbe?: (check: Check, verdict: Verdict, tookMs: Milliseconds) => void;
-  /** Probes at once; 1024 unless told. Each holds a descriptor. */
+  /** Probes at once, programs apart; 1024 unless told. Each holds a descriptor. */
   readonly maxInFlight?: number;
+  /** Check programs at once; 256 unless told. The spawner has room for 512 programs of any kind. */
+  readonly maxPrograms?: number;
 };
 
 export type RunnerStats = {
@@ -49,18 +53,21 @@ type Job = {
   /** The next probe, or while one runs its limit. */
   dueAt: Instant;
   queueIndex: number;
-  state: 'idle' | 'waiting' | 'running';
+  /** `ending`: it has its verdict, and what it began is not gone yet. */
+  state: 'idle' | 'waiting' | 'running' | 'ending';
   startedAt: Instant;
   running: RunningProbe | undefined;
   /** Number of its newest probe: the verdict of an older one is not heard. */
   probe: number;
   /** The last one ran into its limit. */
   isSlow: boolean;
-  /** It has one of the places of the slow line. */
-  hasSlowPlace: boolean;
+  readonly places: Places<Job>;
+  /** Gives its place back. */
+  leave: () => void;
 };
 
 const MAX_IN_FLIGHT = 1024;
+const MAX_PROGRAMS = 256;
 const TICK_MS = 4;
 /** setTimeout takes 31 bits; one that finds nothing due is armed again. */
 const LONGEST_WAIT_MS = 3_600_000;
@@ -69,15 +76,10 @@ const FIRST_WITHIN_MS = 1000;
 
 export class CheckRunner {
   readonly #options: RunnerOptions;
-  readonly #maxInFlight: number;
-  readonly #maxSlow: number;
+  readonly #probes: Places<Job>;
+  readonly #programs: Places<Job>;
   readonly #jobs = new Map<string, Job>();
   readonly #queue = new DueQueue<Job>();
-  /** Insertion order is the order of the line. */
-  readonly #line = new Set<Job>();
-  readonly #slowLine = new Set<Job>();
-  #inFlight = 0;
-  #slowInFlight = 0;
   #isAdmitting = false;
   #made = 0;
   #worstLateMs = 0;
@@ -88,8 +90,8 @@ export class CheckRunner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
-    this.#maxInFlight = options.maxInFlight ?? MAX_IN_FLIGHT;
-    this.#maxSlow = Math.max(1, this.#maxInFlight >> 1);
+    this.#probes = new Places(options.maxInFlight ?? MAX_IN_FLIGHT);
+    this.#programs = new Places(options.maxPrograms ?? MAX_PROGRAMS);
   }
 
   /** The checks to make from now on. Those that were already made go on undisturbed. */
@@ -115,7 +117,8 @@ export class CheckRunner {
         running: undefined,
         probe: 0,
         isSlow: false,
-        hasSlowPlace: false,
+        places: check.procedure.kind === 'program' ? this.#programs : this.#probes,
+        leave: () => {},
       };
       this.#jobs.set(check.key, job);
       const within = Math.min(check.intervalMs, FIRST_WITHIN_MS);
@@ -140,30 +143,34 @@ export class CheckRunner {
     this.#worstLateMs = 0;
     return {
       checks: this.#jobs.size,
-      inFlight: this.#inFlight,
-      waiting: this.#line.size + this.#slowLine.size,
+      inFlight: this.#probes.taken + this.#programs.taken,
+      waiting: this.#waiting,
       made: this.#made,
       worstLateMs,
     };
   }
 
+  get #waiting(): number {
+    return this.#probes.waiting + this.#programs.waiting;
+  }
+
   #drop(job: Job): void {
     this.#queue.remove(job);
-    this.#line.delete(job);
-    this.#slowLine.delete(job);
+    job.places.unqueue(job);
     if (job.state !== 'running') return;
     job.running?.abort();
-    this.#leave(job);
+    this.#leave(job, job.running?.gone);
   }
 
   #tick(): void {
     const now = this.#options.now();
     for (let job = this.#queue.head; job !== undefined && job.dueAt <= now; ) {
       if (job.state === 'running') this.#expire(job);
+      else if (job.state === 'ending') this.#skip(job, now);
       else {
         job.state = 'waiting';
         this.#queue.remove(job);
-        (job.isSlow ? this.#slowLine : this.#line).add(job);
+        job.places.queue(job);
       }
       job = this.#queue.head;
     }
@@ -176,32 +183,24 @@ export class CheckRunner {
     // A probe may end while it is begun; who begins it goes on with the line, or thousands of them would nest.
     if (this.#isAdmitting) return;
     this.#isAdmitting = true;
-    while (this.#inFlight < this.#maxInFlight) {
-      const hasSlowPlace = this.#slowInFlight < this.#maxSlow;
-      const [first] = this.#line;
-      const [slow] = hasSlowPlace ? this.#slowLine : [];
-      const isSlowFirst = slow !== undefined && (first === undefined || slow.dueAt < first.dueAt);
-      const job = isSlowFirst ? slow : first;
-      if (job === undefined) break;
-      this.#start(job, now);
+    for (const places of [this.#probes, this.#programs]) {
+      for (let next = places.enter(); next !== undefined; next = places.enter()) {
+        next.guest.leave = next.leave;
+        this.#start(next.guest, now);
+      }
     }
     this.#isAdmitting = false;
   }
 
   #start(job: Job, now: Instant): void {
-    this.#line.delete(job);
-    this.#slowLine.delete(job);
     this.#worstLateMs = Math.max(this.#worstLateMs, now - job.dueAt);
     this.#made++;
-    this.#inFlight++;
-    job.hasSlowPlace = job.isSlow;
-    if (job.isSlow) this.#slowInFlight++;
     job.state = 'running';
     job.startedAt = now;
     const probe = ++job.probe;
     this.#queue.schedule(job, after(now, job.check.timeoutMs));
     const done = (verdict: Verdict) => {
-      if (job.probe === probe && job.state === 'running') this.#finish(job, verdict, false);
+      if (job.probe === probe && job.state === 'running') this.#finish(job, verdict);
     };
     try {
       const running = job.prober(done);
@@ -215,30 +214,43 @@ export class CheckRunner {
   #expire(job: Job): void {
     const missing = job.running?.abort() ?? 'a verdict';
     const limit = `${job.check.timeoutMs} ms`;
-    this.#finish(
-      job,
-      down('timeout', `${checkText(job.check)}: ${missing} not within ${limit}`),
-      true,
-    );
+    const text = `${checkText(job.check)}: ${missing} not within ${limit}`;
+    this.#finish(job, down('timeout', text), { gone: job.running?.gone });
   }
 
-  #finish(job: Job, verdict: Verdict, isSlow: boolean): void {
-    this.#leave(job);
-    job.isSlow = isSlow;
+  /** What the last probe began is still there: nothing else is begun, and the server has not proven itself. */
+  #skip(job: Job, now: Instant): void {
+    this.#queue.schedule(job, nextOnGrid(now, job));
+    const text = `${checkText(job.check)}: the program of an earlier probe has not ended`;
+    this.#report({ check: job.check.key, verdict: down('timeout', text) });
+  }
+
+  /** `late`: it ran into its limit. */
+  #finish(job: Job, verdict: Verdict, late?: { readonly gone: Promise<void> | undefined }): void {
+    this.#leave(job, late?.gone);
+    job.isSlow = late !== undefined;
     const now = this.#options.now();
     this.#queue.schedule(job, nextOnGrid(now, job));
     this.#options.onProbe?.(job.check, verdict, elapsedMs(job.startedAt, now));
     this.#report({ check: job.check.key, verdict });
-    if (this.#line.size + this.#slowLine.size > 0) this.#admit(now);
+    if (this.#waiting > 0) this.#admit(now);
     this.#arm(now);
   }
 
-  #leave(job: Job): void {
-    job.state = 'idle';
+  #leave(job: Job, gone?: Promise<void>): void {
     job.running = undefined;
-    this.#inFlight--;
-    if (job.hasSlowPlace) this.#slowInFlight--;
-    job.hasSlowPlace = false;
+    if (gone === undefined) {
+      job.state = 'idle';
+      job.leave();
+      return;
+    }
+    job.state = 'ending';
+    void gone.then(() => {
+      this.#leave(job);
+      const now = this.#options.now();
+      this.#admit(now);
+      this.#arm(now);
+    });
   }
 
   #report(verdict: ReportedVerdict): void {
