@@ -226,7 +226,7 @@ describe('the schedule', { concurrency: 6 }, () => {
     assert.equal(running, 0, 'stop leaves probes behind');
   });
 
-  test('programs have 256 places of their own: however many hang, other probes and hooks go on', async () => {
+  test('programs have 256 places of their own: however many hang, other probes and hooks go on', async (t) => {
     const spawner = new ProcessSpawner();
     const hung = Array.from({ length: 600 }, (_, index) => programCheck(index, ['sleep', '9']));
     const fine = check(1, 100);
@@ -238,18 +238,20 @@ describe('the schedule', { concurrency: 6 }, () => {
         told.push(...batch.map(({ check: key }) => key));
       },
     });
+    t.after(() => {
+      runner.stop();
+      spawner.close();
+    });
     runner.setChecks([...hung, fine]);
     await sleep(1500);
     const { inFlight, waiting } = runner.stats();
     const hook = await spawner.run({ argv: ['true'], timeoutMs: 5000, maxOutput: 0 });
-    runner.stop();
-    spawner.close();
     assert.ok(inFlight >= 256 && inFlight <= 257 && waiting >= 343, `${inFlight}, ${waiting}`);
     assert.equal(hook.kind, 'exited', JSON.stringify(hook));
     assert.deepEqual(new Set(told), new Set([fine.key]), 'a program was refused');
   });
 
-  test('a killed program keeps its place until it is gone, and its check begins no second one', async () => {
+  test('a killed program keeps its place until it is gone, and its check begins no second one', async (t) => {
     const [stuck, next] = [programCheck(1, ['stuck'], 100), programCheck(2, ['next'], 100)];
     const bury: (() => void)[] = [];
     let begun = 0;
@@ -276,6 +278,7 @@ describe('the schedule', { concurrency: 6 }, () => {
         verdicts.push(...batch);
       },
     });
+    t.after(() => runner.stop());
     runner.setChecks([stuck]);
     await sleep(1500);
     const reasons = verdicts.map(({ verdict }) => verdict.isUp || verdict.reason);
@@ -288,7 +291,6 @@ describe('the schedule', { concurrency: 6 }, () => {
     bury[0]?.();
     await sleep(600);
     assert.ok(begun >= 2 && others >= 1, `${begun} begun, ${others} others`);
-    runner.stop();
   });
 
   test('verdicts come in batches', async () => {
