@@ -232,7 +232,8 @@ export class Director {
 
   async #openPlane(spawner: Spawner): Promise<Result<ChosenPlane, string>> {
     const { settings } = this.#current;
-    const nftables = () => openNftPlane(spawner, this.#directory.path);
+    const log = (line: string): void => this.#book.tell([line], 'trouble');
+    const nftables = () => openNftPlane(spawner, this.#directory.path, log);
     const plane = await choosePlane(settings, { ipvs: openIpvs, nftables });
     return plane.ok ? plane : err(`${settings.file}: ${plane.error}`);
   }

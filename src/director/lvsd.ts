@@ -44,7 +44,7 @@ export async function runLvsd(options: LvsdOptions): Promise<number> {
     return 1;
   }
   const spawner = new ProcessSpawner();
-  const nftables = () => openNftPlane(spawner, runDirectory);
+  const nftables = () => openNftPlane(spawner, runDirectory, logs.lvsd);
   const plane = await choosePlane(settings, { ipvs: openIpvs, nftables });
   if (!plane.ok) {
     logs.lvsd(`${configFile}: ${plane.error}`);

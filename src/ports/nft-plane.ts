@@ -9,9 +9,13 @@
  *
  * Direct routing needs the servers' link-layer addresses: from the kernel's neighbour entries, which every check
  * renews; a server that has none yet is asked with one datagram. Who moved is followed without a word.
+ *
+ * UDP has no end, so with nat a server that leaves would keep each client that goes on sending: those conversations are ended in
+ * the connection tracking, and their next packet is a new one's first. TCP's are left alone, as IPVS leaves them
+ * (expire_nodest_conn = 0): they end with the server, or go on when it was away for a moment only.
  */
 import { createHash } from 'node:crypto';
-import { accessSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, fromUtf8, type IpAddress, ok, type Result } from '../base/index.ts';
 import {
@@ -25,6 +29,8 @@ import {
 } from '../model/index.ts';
 import {
   buildNftServices,
+  isLeftBehind,
+  leftServers,
   type NftObject,
   nftRemoval,
   nftRowRefusal,
@@ -32,6 +38,7 @@ import {
   type ServerPlace,
 } from '../wire/index.ts';
 import { BootClock } from './clock.ts';
+import { endFlows } from './conntrack.ts';
 import { portError } from './errno.ts';
 import { openNetlinkSocket } from './netlink-socket.ts';
 import { fingerprintOf, NftCounters, sumCounters } from './nft-view.ts';
@@ -49,6 +56,7 @@ type NftPorts = {
   readonly where: Whereabouts;
   readonly netfilter: NetlinkSocket;
   readonly clock: Clock;
+  readonly log: (line: string) => void;
 };
 
 /** What a life hands to the next one. */
@@ -69,10 +77,14 @@ const NOTHING: Kept = { digest: '', fingerprint: '', table: [], objects: [], pla
 /** Who is told of connections: any of these addresses on this device is the partner's. */
 export type SyncPartner = { readonly device: string; readonly addresses: readonly IpAddress[] };
 
-/** ENOENT without the tool, its own words when the kernel takes none of it. */
+/**
+ * ENOENT without the tool, its own words when the kernel takes none of it. `log` hears what could not be done beside a table
+ * that stands.
+ */
 export async function openNftPlane(
   spawner: Spawner,
   directory: string,
+  log: (line: string) => void,
 ): Promise<Result<NftPlane, PortError>> {
   const program = PROGRAMS.find(isThere);
   if (program === undefined) return err(portError('run', 'nft', 'ENOENT'));
@@ -90,6 +102,7 @@ export async function openNftPlane(
     where: where.value,
     netfilter: netfilter.value,
     clock: new BootClock(),
+    log,
   });
   const listed = await plane.run('list tables', 'list tables');
   if (listed.ok) return ok(plane);
@@ -154,8 +167,7 @@ export class NftPlane implements TablePort {
     try {
       writeFileSync(file, script, { mode: 0o600 });
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : 'EIO';
-      return err(portError('write', file, code));
+      return err(portError('write', file, codeOf(error)));
     }
     return this.#sh(operation, 'exec "$0" -f "$1"', file);
   }
@@ -238,10 +250,34 @@ export class NftPlane implements TablePort {
     // Somebody was quicker than this look (a flush right behind the write): what is there now is not ours, whatever it is.
     const isOurs = standing.value.rules === built.rules.length;
     const fingerprint = isOurs ? standing.value.digest : CHANGED;
+    const before = this.#kept.table;
     this.#kept = { digest, fingerprint, table, objects, places };
     this.#stands = true;
-    writeFileSync(this.#file('json'), `${JSON.stringify(this.#kept)}\n`, { mode: 0o600 });
+    this.#remember();
+    this.#release(before);
     return undefined;
+  }
+
+  /** Whole or not at all; a table that cannot be remembered stands all the same. */
+  #remember(): void {
+    const file = this.#file('json');
+    try {
+      writeFileSync(`${file}.new`, `${JSON.stringify(this.#kept)}\n`, { mode: 0o600 });
+      renameSync(`${file}.new`, file);
+    } catch (error) {
+      this.#ports.log(`${file} cannot be written: ${codeOf(error)}`);
+    }
+  }
+
+  /** Ends the UDP conversations of servers that left. */
+  #release(before: ServiceTable): void {
+    const { netfilter, log } = this.#ports;
+    const { table } = this.#kept;
+    const servers = leftServers(before, table);
+    if (servers.length === 0) return;
+    const refused = endFlows(netfilter, servers, (flow) => isLeftBehind(flow, before, table));
+    if (refused !== undefined)
+      log(`UDP clients of a server that left may stay with it: ${refused.code}`);
   }
 
   #build(table: ServiceTable) {
@@ -300,6 +336,10 @@ function isKept(value: unknown): value is Kept {
     'table' in value &&
     'objects' in value
   );
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'EIO';
 }
 
 function isThere(path: string): boolean {

@@ -1,4 +1,5 @@
 export * from './arp.ts';
+export * from './conntrack.ts';
 export * from './ethernet.ts';
 export * from './genl.ts';
 export * from './heartbeat.ts';

@@ -10,10 +10,15 @@
  * client's own packet: its source link-layer address is a token that stands for the server. So after a takeover
  * connections that are held open go on, and no process has a part in it. Such a frame is heard before the lease gate,
  * which a standby keeps shut.
+ * What a map remembers cannot be overwritten by a packet, only forgotten and remembered anew: so whoever was bound to a
+ * server that left is bound to its next one. It is forgotten only where it would be wrong: kernels before 6.5 without
+ * that mending lose the memory of what a packet deletes.
+ * An ICMP error about a server's answer comes to the VIP, and names a client and not the server: every server of the VIP
+ * gets a copy, and who has no such connection passes over it. Fragments behind the first have no port and go nowhere.
  * Rejected: choosing by a hash of client and port, which needs no telling: it would give up exact turns, and a server
  * that came or went would move connections at a takeover. Telling by IP options or marks of ours: the packet would
  * not be the client's any more.
- * Source: nft(8) (dup, fwd), nft 1.0.6; net/netfilter/nft_dup_netdev.c.
+ * Source: nft(8) (dup, fwd), nft 1.0.6; net/netfilter/nft_dup_netdev.c, nft_dynset.c, nft_set_hash.c; RFC 1191, RFC 8201.
  */
 import { type IpAddress, ipBytes, ipFamily, type MacAddress } from '../base/index.ts';
 import type { DestinationRow, ServiceEntry, ServiceKey } from '../model/index.ts';
@@ -25,6 +30,7 @@ import {
   type NftObject,
   type NftRules,
   nameOf,
+  plain,
   setText,
   words,
 } from './nft-words.ts';
@@ -44,6 +50,16 @@ const CONNECTION_SECONDS = 900;
 const MAP_ROOM = 65_536;
 /** The partner hears again of a connection once in so many packets. */
 const TELL_AGAIN = 64;
+/** Copies of ICMP errors for one VIP, so that a flood of forged ones is not multiplied. */
+const ERRORS_PER_SECOND = 1000;
+/** By nft's words of the family: what tells a sender that its packet did not arrive, and how large one may be. */
+const ERRORS = {
+  ip: 'icmp type { destination-unreachable, time-exceeded, parameter-problem }',
+  ip6: 'icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem }',
+} as const;
+
+/** A map from what a client is known by to the link-layer address of its server. */
+type Memory = { readonly map: string; readonly known: string };
 
 /** Servers whose place is not known are left out. `partner`: who is told of connections. */
 export function directRules(
@@ -57,28 +73,35 @@ export function directRules(
   const { key } = service;
   const name = nameOf(key);
   const [ip] = words(key);
-  const flow = flowOf(entry);
+  const { isTcp, before, maps, connection, persistence } = flowOf(entry);
   const macs = setText(here.map(({ place }) => place.mac));
   const tell = partner === undefined ? [] : [tellText(here, partner)];
   const rules = [
-    ...flow.before,
-    `ether daddr set ${flow.client} map @${flow.connections}`,
-    `ether daddr ${macs} update @${flow.connections} { ${flow.client} : ether daddr }`,
+    ...before,
+    `ether daddr set ${recall(connection)}`,
+    `ether daddr ${macs} ${change('update', connection)}`,
     // A client may use a port again that is still remembered here, and no longer there.
-    ...tell.flatMap((text) => (flow.isTcp ? [`ether daddr ${macs} tcp flags syn ${text}`] : [])),
+    ...tell.flatMap((text) => (isTcp ? [`ether daddr ${macs} tcp flags syn ${text}`] : [])),
     ...tell.map((text) => `ether daddr ${macs} numgen random mod ${TELL_AGAIN} 0 ${text}`),
     `ether daddr ${macs} goto l_${name}`,
   ];
   const alive = here.filter(({ row }) => row.weight > 0);
   if (alive.length > 0) {
     // An RST for a connection that nobody knows ends nothing, and is none.
-    if (flow.isTcp) rules.push('tcp flags rst drop');
-    if (flow.kept !== undefined) rules.push(`ether daddr set ${flow.known} map @${flow.kept}`);
+    if (isTcp) rules.push('tcp flags rst drop');
+    if (persistence !== undefined) rules.push(`ether daddr set ${recall(persistence)}`);
     const slots = alive.map(({ row, place }) => [row, place.mac] as const);
     const living = setText(alive.map(({ place }) => place.mac));
+    const chosen = `ether daddr set ${choose(service.scheduler, ip, slots)}`;
     rules.push(
-      `ether daddr != ${living} ether daddr set ${choose(service.scheduler, ip, slots)}`,
-      ...flow.remember('add'),
+      ...(persistence === undefined
+        ? [`ether daddr != ${living} ${chosen}`]
+        : [
+            `ether daddr != ${living} ${change('delete', persistence)} ${chosen}`,
+            change('update', persistence),
+          ]),
+      change('delete', connection),
+      change('add', connection),
       `counter name ether daddr map ${counters('new', key, alive)}`,
       ...tell,
       `goto l_${name}`,
@@ -88,7 +111,7 @@ export function directRules(
     objects: [
       chain(`s_${name}`),
       chain(`l_${name}`),
-      ...flow.maps,
+      ...maps,
       ...here.flatMap(({ row }) => [
         counter(counterName('new', key, row)),
         counter(counterName('to', key, row)),
@@ -106,11 +129,74 @@ export function hearingRules(
   entry: ServiceEntry,
   places: ReadonlyMap<IpAddress, ServerPlace>,
 ): NftRules {
-  if (placed(entry, places).length === 0) return NOTHING;
+  const here = placed(entry, places);
+  if (here.length === 0) return NOTHING;
   const name = `y_${nameOf(entry.service.key)}`;
-  const flow = flowOf(entry);
-  const rules = [...flow.before, ...flow.remember('update'), 'drop'];
-  return { objects: [chain(name)], rules: rules.map((rule) => [name, rule]) };
+  const { before, connection, persistence } = flowOf(entry);
+  const same = setText(here.map(({ place: { mac } }) => `${mac} . ${mac}`));
+  const rules = [connection, ...(persistence === undefined ? [] : [persistence])].flatMap(
+    (memory) => [
+      // The frame has done its duty: its source address holds for a moment what is remembered so far.
+      `ether saddr set ${recall(memory)}`,
+      `ether saddr . ether daddr != ${same} ${change('delete', memory)}`,
+      change('update', memory),
+    ],
+  );
+  return {
+    objects: [chain(name)],
+    rules: [...before, ...rules, 'drop'].map((rule) => [name, rule]),
+  };
+}
+
+/**
+ * Copies of ICMP errors for the servers of each VIP, and what stands in the base chain to lead there. The frame itself
+ * goes on to this machine.
+ */
+export function errorRules(
+  table: readonly ServiceEntry[],
+  places: ReadonlyMap<IpAddress, ServerPlace>,
+  base: string,
+): NftRules {
+  const byVip = Map.groupBy(
+    table.filter((entry) => placed(entry, places).length > 0),
+    ({ service: { key } }) => (key.kind === 'address' ? key.address : undefined),
+  );
+  const objects: NftObject[] = [];
+  const rules: (readonly [string, string])[] = [];
+  const jumps: Record<'ip' | 'ip6', string[]> = { ip: [], ip6: [] };
+  for (const [vip, entries] of byVip) {
+    if (vip === undefined) continue;
+    const name = `e_${plain(vip)}`;
+    const servers = new Map(
+      entries
+        .flatMap((entry) => placed(entry, places))
+        .map(({ place }) => [place.mac, place.device]),
+    );
+    objects.push(chain(name));
+    rules.push(
+      [
+        name,
+        `limit rate over ${ERRORS_PER_SECOND}/second burst ${ERRORS_PER_SECOND} packets return`,
+      ],
+      // Where the frame was sent to stands in its source meanwhile.
+      [name, 'ether saddr set ether daddr'],
+      ...Array.from(
+        servers,
+        ([mac, device]) => [name, `ether daddr set ${mac} dup to "${device}"`] as const,
+      ),
+      [name, 'ether daddr set ether saddr'],
+    );
+    jumps[ipFamily(vip) === 4 ? 'ip' : 'ip6'].push(`${vip} : jump ${name}`);
+  }
+  for (const ip of ['ip', 'ip6'] as const) {
+    if (jumps[ip].length === 0) continue;
+    // A frame for another address of this link (a macvlan's) is not ours to answer for.
+    rules.push([
+      base,
+      `meta pkttype host ${ERRORS[ip]} ${ip} daddr vmap { ${jumps[ip].join(', ')} }`,
+    ]);
+  }
+  return { objects, rules };
 }
 
 /** What stands before the look-up of the service: the token becomes the server's address again. */
@@ -141,28 +227,39 @@ function flowOf({ service }: ServiceEntry) {
   // nft 1.0.6 cannot add an IPv6 address and a port to a map: a hash of the address stands for it, kept in the mark.
   // Two connections with one hash share a server, which harms neither.
   const isIpv6 = ip === 'ip6';
-  const client = isIpv6 ? 'meta mark . th sport' : 'ip saddr . th sport';
-  const connections = `c_${name}`;
-  const maps = [
-    dynamicMap(connections, `${isIpv6 ? 'mark' : type} . inet_service`, CONNECTION_SECONDS),
-  ];
-  const known = `${ip} saddr & ${maskText(key, persistencePrefixLength)}`;
-  const kept =
-    persistentSeconds > 0 ? `p_${name}_${persistentSeconds}_${persistencePrefixLength}` : undefined;
-  if (kept !== undefined) maps.push(dynamicMap(kept, type, persistentSeconds));
+  const connection: Memory = {
+    map: `c_${name}`,
+    known: isIpv6 ? 'meta mark . th sport' : 'ip saddr . th sport',
+  };
+  const persistence: Memory | undefined =
+    persistentSeconds === 0
+      ? undefined
+      : {
+          map: `p_${name}_${persistentSeconds}_${persistencePrefixLength}`,
+          known: `${ip} saddr & ${maskText(key, persistencePrefixLength)}`,
+        };
   return {
     isTcp: key.kind === 'address' && key.protocol === 'tcp',
-    client,
-    connections,
-    known,
-    kept,
-    maps,
-    before: isIpv6 ? ['meta mark set jhash ip6 saddr mod 4294967295 seed 0x1'] : [],
-    remember: (verb: 'add' | 'update'): readonly string[] => [
-      ...(kept === undefined ? [] : [`update @${kept} { ${known} : ether daddr }`]),
-      `${verb} @${connections} { ${client} : ether daddr }`,
+    connection,
+    persistence,
+    maps: [
+      dynamicMap(connection, `${isIpv6 ? 'mark' : type} . inet_service`, CONNECTION_SECONDS),
+      ...(persistence === undefined ? [] : [dynamicMap(persistence, type, persistentSeconds)]),
     ],
+    before: isIpv6 ? ['meta mark set jhash ip6 saddr mod 4294967295 seed 0x1'] : [],
   };
+}
+
+function recall({ map, known }: Memory): string {
+  return `${known} map @${map}`;
+}
+
+/**
+ * `update` lets what is remembered live anew, `add` does not, and neither changes its server; `delete` of what is not there is
+ * nothing. Kernels take a deletion from a map only with a value, and do not look at it.
+ */
+function change(verb: 'add' | 'update' | 'delete', { map, known }: Memory): string {
+  return `${verb} @${map} { ${known} : ether daddr }`;
 }
 
 /** A copy for the partner; then the frame is again what it was. */
@@ -210,7 +307,7 @@ function counter(name: string): NftObject {
   return { family: 'netdev', kind: 'counter', name, body: '' };
 }
 
-function dynamicMap(name: string, type: string, seconds: number): NftObject {
+function dynamicMap({ map: name }: Memory, type: string, seconds: number): NftObject {
   const body = `type ${type} : ether_addr; flags dynamic,timeout; timeout ${seconds}s; size ${MAP_ROOM};`;
   return { family: 'netdev', kind: 'map', name, body };
 }

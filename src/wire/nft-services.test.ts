@@ -5,6 +5,8 @@ import type { DestinationRow, ServiceEntry, ServiceKey } from '../model/index.ts
 import type { ServerPlace } from './nft-direct.ts';
 import {
   buildNftServices,
+  isLeftBehind,
+  leftServers,
   type NftGround,
   nftRefusal,
   nftRemoval,
@@ -69,13 +71,49 @@ test('direct: remembered connections first, then the slots of the weights', () =
     `netdev s_${name} ether daddr ${both} goto l_${name}`,
     `netdev s_${name} tcp flags rst drop`,
     `netdev s_${name} ether daddr != ${both} ether daddr set numgen inc mod 4 map { 0-2 : ${r1}, 3 : ${r2} }`,
+    `netdev s_${name} delete @c_${name} { ip saddr . th sport : ether daddr }`,
     `netdev s_${name} add @c_${name} { ip saddr . th sport : ether daddr }`,
     `netdev s_${name} ${counters('new')}`,
     `netdev s_${name} goto l_${name}`,
     `netdev l_${name} ${counters('to')}`,
     `netdev l_${name} ether daddr ${both} ether saddr set 02:00:00:00:00:11 fwd to "eth0"`,
     `netdev in_eth0 ip daddr . tcp dport vmap { 10.77.0.100 . 80 : goto s_${name} }`,
+    'netdev e_10_77_0_100 limit rate over 1000/second burst 1000 packets return',
+    'netdev e_10_77_0_100 ether saddr set ether daddr',
+    `netdev e_10_77_0_100 ether daddr set ${r1} dup to "eth0"`,
+    `netdev e_10_77_0_100 ether daddr set ${r2} dup to "eth0"`,
+    'netdev e_10_77_0_100 ether daddr set ether saddr',
+    'netdev in_eth0 meta pkttype host icmp type { destination-unreachable, time-exceeded, parameter-problem } ip daddr vmap { 10.77.0.100 : jump e_10_77_0_100 }',
   ]);
+});
+
+test('a client that was kept for a server without a slot is forgotten before it is kept for another', () => {
+  const found = rules(entry([1, 0], { persistentSeconds: 60 })).map((rule) =>
+    rule.replace(/^netdev s_tcp_10_77_0_100_80 /, ''),
+  );
+  const map = '@p_tcp_10_77_0_100_80_60_32';
+  const element = '{ ip saddr & 255.255.255.255 : ether daddr }';
+  const at = found.indexOf(`ether daddr set ip saddr & 255.255.255.255 map ${map}`);
+  assert.ok(at > 0);
+  assert.deepEqual(found.slice(at + 1, at + 3), [
+    `ether daddr != { 02:00:00:00:00:21 } delete ${map} ${element} ether daddr set 02:00:00:00:00:21`,
+    `update ${map} ${element}`,
+  ]);
+});
+
+test('the servers of all services of one VIP get copies of its errors, each server one', () => {
+  const dns = { ...KEY, port: 53, protocol: 'udp' } as const;
+  const found = rules(entry([1, 1]), entry([1], { key: dns }));
+  assert.equal(found.filter((rule) => rule.includes('dup to')).length, 2);
+  const six = { ...KEY, address: ip('fd77::100') } as const;
+  const both = rules(entry([1]), entry([1], { key: six }));
+  assert.ok(
+    both.some((rule) =>
+      rule.endsWith(
+        'icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } ip6 daddr vmap { fd77::100 : jump e_fd77__100 }',
+      ),
+    ),
+  );
 });
 
 test('the partner is told of a connection by a copy, and what it tells is remembered before any gate', () => {
@@ -99,8 +137,14 @@ test('the partner is told of a connection by a copy, and what it tells is rememb
       .filter((rule) => /^netdev (y|heard)_/.test(rule))
       .map((rule) => rule.replace(/^netdev /, '')),
     [
-      'y_tcp_10_77_0_100_80 update @p_tcp_10_77_0_100_80_60_32 { ip saddr & 255.255.255.255 : ether daddr }',
-      'y_tcp_10_77_0_100_80 update @c_tcp_10_77_0_100_80 { ip saddr . th sport : ether daddr }',
+      ...[
+        ['@c_tcp_10_77_0_100_80', 'ip saddr . th sport'],
+        ['@p_tcp_10_77_0_100_80_60_32', 'ip saddr & 255.255.255.255'],
+      ].flatMap(([map, known]) => [
+        `y_tcp_10_77_0_100_80 ether saddr set ${known} map ${map}`,
+        `y_tcp_10_77_0_100_80 ether saddr . ether daddr != { 02:00:00:00:00:21 . 02:00:00:00:00:21 } delete ${map} { ${known} : ether daddr }`,
+        `y_tcp_10_77_0_100_80 update ${map} { ${known} : ether daddr }`,
+      ]),
       'y_tcp_10_77_0_100_80 drop',
       `heard_eth0 ether saddr { ${token} } ether daddr set ether saddr map { ${token} : 02:00:00:00:00:21 } ip daddr . tcp dport vmap { 10.77.0.100 . 80 : goto y_tcp_10_77_0_100_80 }`,
     ],
@@ -133,6 +177,43 @@ test('nat: a map of addresses and ports, counted behind the rewriting; one serve
     /^inet count ct direction reply counter name ct original ip daddr \. ip saddr \. th sport map \{ 10\.77\.0\.100 \. 10\.77\.0\.21 \. 8080 : "from_tcp_10_77_0_100_80__10_77_0_21_8080"/,
   );
   assert.match(rules(entry([1], {}, 'nat'))[0] ?? '', /dnat ip to 10\.77\.0\.21:8080$/);
+});
+
+test('nat: a UDP conversation is left behind when no row of the next table would have sent it to its server', () => {
+  const udp = { ...KEY, protocol: 'udp', port: 53 } as const;
+  const every = { ...udp, port: 0 };
+  const marked: ServiceKey = { kind: 'mark', mark: 5, family: 4 };
+  const flow = (server: string, port: number, asked = 53) => ({
+    asked: { address: KEY.address, port: asked },
+    server: { address: ip(server), port },
+    name: new Uint8Array(0),
+  });
+  const [two, one, quiesced] = [[1, 1], [1], [1, 0]].map((weights) =>
+    entry(weights, { key: udp }, 'nat'),
+  );
+  assert.ok(two !== undefined && one !== undefined && quiesced !== undefined);
+  const gone = flow('10.77.0.22', 8080);
+  assert.deepEqual(leftServers([two], [one]), ['10.77.0.22']);
+  assert.deepEqual(leftServers([two], []), ['10.77.0.21', '10.77.0.22']);
+  assert.deepEqual(leftServers([one], [two]), []);
+  assert.deepEqual(leftServers([two], [quiesced]), []);
+  assert.ok(isLeftBehind(gone, [two], [one]));
+  assert.ok(!isLeftBehind(gone, [two], [quiesced]));
+  for (const other of [
+    flow('10.77.0.21', 8080),
+    flow('10.77.0.22', 53),
+    flow('10.77.0.22', 8080, 54),
+  ])
+    assert.ok(!isLeftBehind(other, [two], [one]));
+  // Another service that would still send it there keeps it, whichever of the two it came by.
+  for (const key of [every, marked]) {
+    const wide = entry([1, 1], { key }, 'nat');
+    assert.ok(!isLeftBehind(gone, [two, wide], [one, wide]));
+    assert.ok(isLeftBehind(gone, [wide], [one]));
+  }
+  // TCP ends by itself, and what is routed directly is not tracked.
+  assert.deepEqual(leftServers([entry([1, 1], {}, 'nat')], []), []);
+  assert.deepEqual(leftServers([entry([1, 1], { key: udp })], []), []);
 });
 
 test('sh hashes the client, dh the service; rr does not look at weights', () => {

@@ -2,7 +2,8 @@
  * The virtual-service table as an nft script: the data plane for kernels without IPVS.
  *
  *   direct   netdev ingress: nft-direct.ts
- *   nat      inet prerouting: DNAT; the kernel's connection tracking remembers.
+ *   nat      inet prerouting: DNAT; the kernel's connection tracking remembers. It would remember a UDP client of a server
+ *            that left for as long as the client sends, so such an entry is ended; a TCP connection ends by itself.
  *
  * Weights become slots: `numgen inc mod 4 map { 0-2 : a, 3 : b }` sends exactly three to one; `sh` and `dh` hash the
  * client's or the service's address into the same slots. A quiesced server has no slot, and keeps its connections.
@@ -17,10 +18,18 @@ import type {
   DestinationRow,
   ForwardingMethod,
   ServiceEntry,
+  ServiceKey,
   ServiceRow,
   ServiceTable,
 } from '../model/index.ts';
-import { directRules, heardRule, hearingRules, type ServerPlace } from './nft-direct.ts';
+import type { NatFlow } from './conntrack.ts';
+import {
+  directRules,
+  errorRules,
+  heardRule,
+  hearingRules,
+  type ServerPlace,
+} from './nft-direct.ts';
 import {
   type CounterKind,
   choose,
@@ -106,11 +115,13 @@ export function buildNftServices(table: ServiceTable, ground: NftGround): NftSer
   const direct = table.filter(({ destinations }) => destinations[0]?.method === 'direct');
   const nat = table.filter((entry) => entry.destinations.length > 0 && !direct.includes(entry));
   const told = devices.length > 0 ? partner : undefined;
+  const into = ingress('in', devices, -300);
   const parts: readonly Part[] = [
     {
       family: 'netdev',
       prefix: 's',
-      base: ingress('in', devices, -300),
+      base: into,
+      beside: errorRules(direct, places, into.name),
       services: devices.length === 0 ? [] : direct,
       rulesOf: (entry) => directRules(entry, places, told),
     },
@@ -165,6 +176,38 @@ export function nftRemoval(): string {
     .join('\n');
 }
 
+/** Servers that took UDP by nat in one table and, in one service at least, do not in the next. */
+export function leftServers(before: ServiceTable, after: ServiceTable): readonly IpAddress[] {
+  const nameOfTurn = ({ key, row }: UdpTurn) => counterName('to', key, row);
+  const staying = new Set(udpTurns(after).map(nameOfTurn));
+  const left = udpTurns(before).filter((turn) => !staying.has(nameOfTurn(turn)));
+  return [...new Set(left.map(({ row }) => row.address))];
+}
+
+/** Whether the one table has sent this conversation to its server, and the next one would not. */
+export function isLeftBehind(flow: NatFlow, before: ServiceTable, after: ServiceTable): boolean {
+  const isOf = (table: ServiceTable) => udpTurns(table).some((turn) => carries(turn, flow));
+  return isOf(before) && !isOf(after);
+}
+
+type UdpTurn = { readonly key: ServiceKey; readonly row: DestinationRow };
+
+function udpTurns(table: ServiceTable): readonly UdpTurn[] {
+  return table
+    .filter(({ service: { key } }) => key.kind === 'mark' || key.protocol === 'udp')
+    .flatMap(({ service: { key }, destinations }) =>
+      destinations.filter(({ method }) => method === 'nat').map((row) => ({ key, row })),
+    );
+}
+
+/** What a mark was set for is not known: whom the client asked does not count there. */
+function carries({ key, row }: UdpTurn, { asked, server }: NatFlow): boolean {
+  const isAsked =
+    key.kind === 'mark' ||
+    (key.address === asked.address && (key.port === 0 || key.port === asked.port));
+  return isAsked && row.address === server.address && (row.port === 0 || row.port === server.port);
+}
+
 type Part = {
   readonly family: NftFamily;
   /** Of the services' chains. */
@@ -172,12 +215,15 @@ type Part = {
   readonly base: { readonly name: string; readonly body: string };
   /** Stands before the look-up of the service. */
   readonly before?: string;
+  /** Stands behind it. */
+  readonly beside?: NftRules;
   readonly services: readonly ServiceEntry[];
   readonly rulesOf: (entry: ServiceEntry) => NftRules;
 };
 
 /** The services' chains, and the base chain from which a verdict map leads to them. */
-function assemble({ family, prefix, base, before = '', services, rulesOf }: Part): NftServices {
+function assemble(part: Part): NftServices {
+  const { family, prefix, base, before = '', beside, services, rulesOf } = part;
   const objects: NftObject[] = [];
   const rules: string[] = [];
   const entries = new Map<string, string[]>();
@@ -195,12 +241,13 @@ function assemble({ family, prefix, base, before = '', services, rulesOf }: Part
     entries.set(selector, values);
   }
   if (entries.size === 0) return { objects: [], rules: [] };
-  objects.push({ family, kind: 'chain', ...base });
+  objects.push({ family, kind: 'chain', ...base }, ...(beside?.objects ?? []));
   for (const [selector, values] of entries) {
     const isMarked = values[0]?.startsWith('goto ') === true;
     for (const word of isMarked ? values : [`vmap { ${values.join(', ')} }`])
       add(base.name, [before, selector, word].filter((part) => part !== '').join(' '));
   }
+  for (const [chain, rule] of beside?.rules ?? []) add(chain, rule);
   return { objects, rules };
 }
 

@@ -42,7 +42,8 @@ export function nameOf(key: ServiceKey): string {
   return plain(serviceKeyText(key));
 }
 
-function plain(text: string): string {
+/** A name that nft takes: `198_51_100_100`. */
+export function plain(text: string): string {
   return text.replaceAll(/[[\]]/g, '').replaceAll(/[^0-9a-z]/g, '_');
 }
 
