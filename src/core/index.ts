@@ -13,6 +13,7 @@ export {
   type ChangeInput,
   type ChangeRefusal,
   type ChangeState,
+  type ChangeStep,
   changeWakeAt,
   type RestoreReason,
   SETTLED,

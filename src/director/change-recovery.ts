@@ -3,7 +3,7 @@
  * not confirmed in its time, or cannot be started with goes back to the file before it.
  */
 import { existsSync } from 'node:fs';
-import { type ChangeState, stepChange } from '../core/index.ts';
+import { type ChangeState, type ChangeStep, stepChange } from '../core/index.ts';
 import { ChangeStore } from './change-store.ts';
 import { replaceFile } from './replace-file.ts';
 import { readRunning } from './running-file.ts';
@@ -25,18 +25,49 @@ export function recoverChange(parts: RecoveryParts, wallMs: number): readonly st
   const step = stepChange(state, { kind: 'start', wallMs, isRunnable: isRunnable() });
   if (!step.ok) return [];
   const said: string[] = [];
-  for (const effect of step.value.effects) {
-    if (effect.kind === 'restore') {
-      const bytes = store.bytes(effect.change.before);
-      if (bytes === undefined) throw new Error(`version ${effect.change.before} is not there`);
-      const kept = keepAside(store, configFile, wallMs);
-      replaceFile(configFile, bytes);
-      said.push(restoredText(state, effect.why), ...kept);
-    }
-    if (effect.kind === 'mark') store.mark(effect.serial, effect.fate);
+  const back = restoreOf(step.value);
+  if (back !== undefined) {
+    const kept = putBack(store, configFile, back.change.before, wallMs);
+    said.push(restoredText(state, back.why), ...kept);
   }
-  store.setState(step.value.state);
-  return said;
+  const owed = store.takeAnyway(step.value);
+  return owed === undefined ? said : [...said, owed];
+}
+
+export function restoreOf({ effects }: ChangeStep) {
+  return effects.find((effect) => effect.kind === 'restore');
+}
+
+/**
+ * The file of version `before` stands again. It is not written where it stands already: what could not be installed on a full
+ * disk must not fail there once more. Answers with what else was done; throws a sentence when it cannot be put back.
+ */
+export function putBack(
+  store: ChangeStore,
+  file: string,
+  before: number,
+  wallMs: number,
+): readonly string[] {
+  try {
+    const bytes = store.bytes(before);
+    if (bytes === undefined) throw new Error('it is not in the history');
+    if (digestIn(file) === store.version(before)?.digest) return [];
+    const kept = keepAside(store, file, wallMs);
+    replaceFile(file, bytes);
+    return kept;
+  } catch (error) {
+    const why = systemErrorText(error);
+    throw new Error(`the configuration cannot go back to version ${before}: ${why}`);
+  }
+}
+
+/** Undefined: what cannot be read is no version of ours. */
+function digestIn(file: string): string | undefined {
+  try {
+    return readRunning(file).digest;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -48,7 +79,7 @@ export function keepAside(store: ChangeStore, file: string, wallMs: number): rea
     if (!existsSync(file)) return [];
     const running = readRunning(file);
     if (store.versionOf(running) !== undefined) return [];
-    const serial = store.find(running, wallMs);
+    const serial = store.find(running, { wallMs });
     return [
       `${file} was written by hand meanwhile, kept as version ${serial}: piranha history ${serial}`,
     ];

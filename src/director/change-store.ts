@@ -5,14 +5,21 @@
  *   STATE_DIR/history/41.cf          the file of version 41, byte for byte
  *
  * Mode 0700 and 0600: a configuration may name commands and hosts that are nobody's business. The last 20 versions are
- * kept, and whatever a waiting change would go back to. A store that cannot be read is refused, never begun anew: it may
- * hold the way back.
+ * kept, and whatever a change would go back to. A store that cannot be read is refused, never begun anew: it may hold the
+ * way back. What cannot be written has not happened; only of a file that has gone back already the entry is owed.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { CHANGE_FATES, type ChangeFate, type ChangeState, SETTLED } from '../core/index.ts';
+import {
+  CHANGE_FATES,
+  type ChangeFate,
+  type ChangeState,
+  type ChangeStep,
+  SETTLED,
+} from '../core/index.ts';
 import { replaceFile } from './replace-file.ts';
 import type { RunningFile } from './running-file.ts';
+import { systemErrorText } from './sentences.ts';
 
 export const KEPT_VERSIONS = 20;
 
@@ -32,6 +39,14 @@ export type Version = {
   readonly size: number;
 };
 
+type Finding = {
+  readonly wallMs: number;
+  /** Its number, if it gets one. */
+  readonly atLeast?: number;
+  /** A version that must stay, however old it is. */
+  readonly before?: number | undefined;
+};
+
 type Stored = {
   readonly v: 1;
   /** The lvs.cf that this is the history of. */
@@ -45,6 +60,7 @@ export class ChangeStore {
   readonly #directory: string;
   readonly #file: string;
   #stored: Stored;
+  #isOwed = false;
 
   /** Throws a sentence when what is there cannot be read. */
   constructor(stateDirectory: string, configFile: string) {
@@ -55,6 +71,11 @@ export class ChangeStore {
 
   get state(): ChangeState {
     return this.#stored.state;
+  }
+
+  /** More has happened than the disk knows. */
+  get isOwed(): boolean {
+    return this.#isOwed;
   }
 
   /** Newest first. */
@@ -78,10 +99,11 @@ export class ChangeStore {
     return Math.max(waiting, atLeast - 1, ...versions.map(({ serial }) => serial)) + 1;
   }
 
-  add(version: Version, bytes: Uint8Array): void {
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    replaceFile(this.#path(version.serial), bytes);
-    this.#write({ ...this.#stored, versions: [...this.#stored.versions, version] });
+  /** Throws a sentence when it cannot be written. `before`: a version that must stay, however old it is. */
+  add(version: Version, bytes: Uint8Array, before?: number): void {
+    this.#put(this.#path(version.serial), bytes);
+    const versions = [...this.#stored.versions, version];
+    this.#write(pruned({ ...this.#stored, versions }, before === undefined ? [] : [before]));
   }
 
   versionOf({ digest }: Pick<RunningFile, 'digest'>): Version | undefined {
@@ -89,38 +111,68 @@ export class ChangeStore {
   }
 
   /** The number of this file's version; one that nobody knows was written without us, and is kept as `found`. */
-  find(file: RunningFile, wallMs: number, atLeast = 0): number {
+  find(file: RunningFile, { wallMs, atLeast = 0, before }: Finding): number {
     const known = this.versionOf(file);
     if (known !== undefined) return known.serial;
     const { digest, bytes } = file;
     const serial = this.nextSerial(atLeast);
     const at = new Date(wallMs).toISOString();
     const about = { author: 'unknown', reason: 'stood in the file', state: 'found' } as const;
-    this.add({ serial, at, ...about, digest, size: bytes.length }, bytes);
+    this.add({ serial, at, ...about, digest, size: bytes.length }, bytes, before);
     return serial;
   }
 
-  mark(serial: number, state: VersionState): void {
-    const versions = this.#stored.versions.map((version) =>
-      version.serial === serial ? { ...version, state } : version,
-    );
-    this.#write({ ...this.#stored, versions });
+  /** The state and the marks of a step, whole or not at all; throws a sentence when they cannot be written. */
+  take(step: ChangeStep): void {
+    this.#write(this.#after(step));
   }
 
-  setState(state: ChangeState): void {
-    this.#write({ ...this.#stored, state });
+  /** The same of a step that cannot be taken back: it holds at once. The sentence when it could not be written: `pay` later. */
+  takeAnyway(step: ChangeStep): string | undefined {
+    this.#stored = this.#after(step);
+    this.#isOwed = true;
+    return this.pay();
+  }
+
+  /** Writes what is owed; the sentence why it cannot be written. */
+  pay(): string | undefined {
+    try {
+      this.#write(this.#stored);
+      return undefined;
+    } catch (error) {
+      return systemErrorText(error);
+    }
+  }
+
+  #after({ state, effects }: ChangeStep): Stored {
+    const fates = new Map<number, ChangeFate>();
+    const back: number[] = [];
+    for (const effect of effects) {
+      if (effect.kind === 'mark') fates.set(effect.serial, effect.fate);
+      if (effect.kind === 'restore') back.push(effect.change.before);
+    }
+    const versions = this.#stored.versions.map((version) => {
+      return { ...version, state: fates.get(version.serial) ?? version.state };
+    });
+    return pruned({ ...this.#stored, state, versions }, back);
   }
 
   #write(next: Stored): void {
-    const { state } = next;
-    const needed = state.kind === 'settled' ? [] : [state.change.serial, state.change.before];
-    const isKept = ({ serial }: Version, index: number): boolean =>
-      index >= next.versions.length - KEPT_VERSIONS || needed.includes(serial);
-    this.#stored = { ...next, versions: next.versions.filter(isKept) };
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    const text = `${JSON.stringify(this.#stored)}\n`;
-    replaceFile(join(this.#directory, 'changes.json'), new TextEncoder().encode(text));
+    const text = `${JSON.stringify(next)}\n`;
+    this.#put(join(this.#directory, 'changes.json'), new TextEncoder().encode(text));
+    this.#stored = next;
+    this.#isOwed = false;
     this.#forget();
+  }
+
+  #put(path: string, bytes: Uint8Array): void {
+    try {
+      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      replaceFile(path, bytes);
+    } catch (error) {
+      const why = systemErrorText(error);
+      throw new Error(`the history of changes ${this.#directory} cannot be written: ${why}`);
+    }
   }
 
   /** Files of versions that are no more. */
@@ -152,6 +204,15 @@ export class ChangeStore {
     // Another file's: its versions are not this one's, and a change that waits there is none of ours.
     return stored.file === this.#file ? stored : empty;
   }
+}
+
+/** Without the versions that are too old, but with those that a change needs, and these. */
+function pruned(stored: Stored, needed: readonly number[]): Stored {
+  const { state, versions } = stored;
+  const waiting = state.kind === 'settled' ? [] : [state.change.serial, state.change.before];
+  const isKept = ({ serial }: Version, index: number): boolean =>
+    index >= versions.length - KEPT_VERSIONS || [...waiting, ...needed].includes(serial);
+  return { ...stored, versions: versions.filter(isKept) };
 }
 
 function isStored(value: unknown): value is Stored {

@@ -10,8 +10,8 @@ import { err, type Milliseconds, ok, type Result } from '../base/index.ts';
 import { bumpSerial, formatDocument, parseDocument, setDirective } from '../config/index.ts';
 import { type Change, type ChangeInput, changeWakeAt, stepChange } from '../core/index.ts';
 import { digestText } from '../wire/index.ts';
-import { keepAside, restoredText } from './change-recovery.ts';
-import { ChangeStore, type Version, type VersionState } from './change-store.ts';
+import { putBack, restoredText, restoreOf } from './change-recovery.ts';
+import { ChangeStore, type Version } from './change-store.ts';
 import { replaceFile } from './replace-file.ts';
 import type { RunningConfiguration } from './running-configuration.ts';
 import { type RunningFile, readRunning } from './running-file.ts';
@@ -74,7 +74,7 @@ export type Pending = {
 export type ChangesParts = {
   readonly file: string;
   readonly stateDirectory: string;
-  readonly configuration: Pick<RunningConfiguration, 'settings' | 'check' | 'reload'>;
+  readonly configuration: Pick<RunningConfiguration, 'settings' | 'digest' | 'check' | 'reload'>;
   /** Settles when the kernel holds what the new file asks for: undefined, or why it does not. */
   readonly settled: () => Promise<string | undefined>;
   readonly wallMs: () => number;
@@ -85,7 +85,9 @@ export type ChangesParts = {
 
 /** A longer wait than setTimeout can do is done in pieces. */
 const LONGEST_WAIT_MS: Milliseconds = 60_000;
-const AGAIN_MS: Milliseconds = 100;
+const BUSY_MS: Milliseconds = 100;
+/** What could not be done is tried again after this, then after twice as long each time, up to the longest wait. */
+const AGAIN_MS: Milliseconds = 1000;
 type Outcome<T> = Promise<Result<T, ChangeProblem>>;
 
 export class Changes {
@@ -93,6 +95,7 @@ export class Changes {
   readonly #store: ChangeStore;
   #isBusy = false;
   #timer: NodeJS.Timeout | undefined;
+  #againMs: Milliseconds = 0;
 
   /** Throws a sentence when the history cannot be read. */
   constructor(parts: ChangesParts) {
@@ -121,6 +124,12 @@ export class Changes {
     if (state.kind !== 'pending') return undefined;
     const { serial, author, reason, isPair } = state.change;
     return { serial, author, reason, untilWallMs: state.untilWallMs, isBoth: isPair };
+  }
+
+  /** Of the file whose change waits. */
+  get pendingDigest(): string | undefined {
+    const { state } = this.#store;
+    return state.kind === 'pending' ? this.#store.version(state.change.serial)?.digest : undefined;
   }
 
   /** The file of a version. */
@@ -154,27 +163,32 @@ export class Changes {
     const old = this.running();
     const why = this.refusal(request.ifMatch, old.digest);
     if (why !== undefined) return err(why);
-    const atLeast = this.#parts.configuration.settings.serialNo;
-    if (digestText(request.text) === old.digest) {
+    const { settings, digest: runs } = this.#parts.configuration;
+    const atLeast = settings.serialNo;
+    // One half of a change waits all the same: its confirmation is the other half's.
+    const isHere = digestText(request.text) === old.digest && runs === old.digest;
+    if (isHere && !request.isPair) {
       const serial = this.#store.versionOf(old)?.serial ?? this.#store.nextSerial(atLeast);
       return ok({ digest: old.digest, serial, steps: ['nothing to do: this file runs already'] });
     }
     const text = request.isVerbatim ? request.text : this.numbered(request.text, request.atLeast);
     const checked = this.judge(text);
     if (!checked.ok) return checked;
-    const before = this.#store.find(old, this.#parts.wallMs(), atLeast);
+    // The way back is to what runs; what was written by hand since has never been tried.
+    const ran = this.#store.versionOf({ digest: runs })?.serial;
+    const wallMs = this.#parts.wallMs();
+    const stood = this.#store.find(old, { wallMs, atLeast, before: ran });
+    const before = ran ?? stood;
     const serial = this.#store.nextSerial(checked.value);
     const { author, reason, isPair, confirmMs } = request;
     const change: Change = { serial, author, reason, before, isPair };
-    this.#keep(change, text, 'failed');
-    this.#obey({ kind: 'apply', change, ...(confirmMs !== undefined && { confirmMs }) });
-    const refused = await this.#putInForce();
+    this.#keep(change, text);
+    const input = { kind: 'apply', change, ...(confirmMs !== undefined && { confirmMs }) } as const;
+    const refused = await this.#putInForce(input);
     if (refused !== undefined) {
-      this.#obey({ kind: 'failed' });
-      await this.#parts.configuration.reload();
-      return err({ reason: 'refused', title: 'it could not be put in force', lines: refused });
+      const lines = [...refused, ...(await this.#disarm())];
+      return err({ reason: 'refused', title: 'it could not be put in force', lines });
     }
-    this.#obey({ kind: 'applied', wallMs: this.#parts.wallMs() });
     const { pending } = this;
     const waits = confirmMs === undefined ? '' : `, to be confirmed within ${confirmMs / 1000} s`;
     this.#parts.tell([`version ${serial} by ${author} is in force${waits} (applied)`]);
@@ -212,6 +226,12 @@ export class Changes {
     if (pending !== undefined) {
       return { reason: 'change-pending', title: waitingText(pending, this.#parts.wallMs()) };
     }
+    const { state } = this.#store;
+    if (state.kind === 'trying') {
+      const { serial, author, before } = state.change;
+      const title = `version ${serial} by ${author} could not be put in force, nor version ${before} back yet: see the log`;
+      return { reason: 'change-pending', title };
+    }
     if (ifMatch === digest) return undefined;
     const title = `the file is ${digest} now, this change was made from ${ifMatch}: read it again`;
     return { reason: 'stale', title };
@@ -238,44 +258,67 @@ export class Changes {
     return numbered.ok ? formatDocument(numbered.value) : text;
   }
 
-  /** Reloads and waits for the kernel; undefined, or the sentences why not. */
-  async #putInForce(): Promise<readonly string[] | undefined> {
-    const reloaded = await this.#parts.configuration.reload();
-    if (!reloaded.ok) return reloaded.error;
-    const refusal = await this.#parts.settled();
-    return refusal === undefined ? undefined : [refusal];
+  /** Until the kernel agrees and the disk knows; undefined, or the sentences why not. */
+  async #putInForce(apply: ChangeInput): Promise<readonly string[] | undefined> {
+    const { file, configuration, settled, wallMs } = this.#parts;
+    try {
+      if (!this.#obey(apply)) return ['another change is being tried'];
+      const reloaded = await configuration.reload();
+      if (!reloaded.ok) return reloaded.error;
+      const refusal = await settled();
+      if (refusal !== undefined) return [refusal];
+      return this.#obey({ kind: 'applied', wallMs: wallMs() }) ? undefined : ['it was taken back'];
+    } catch (error) {
+      return [`${file}: ${systemErrorText(error)}`];
+    }
   }
 
-  /** The machine takes a step: the state is on the disk before a new file, and after an old one is back. */
+  /** What could not be put in force goes back at once; the sentence when that cannot be done now either. */
+  async #disarm(): Promise<readonly string[]> {
+    try {
+      if (this.#obey({ kind: 'failed' })) await this.#parts.configuration.reload();
+      return [];
+    } catch (error) {
+      const why = systemErrorText(error);
+      this.#later(why);
+      return [why];
+    }
+  }
+
+  /** The machine takes a step: the disk knows of it before a new file stands, and after an old one is back. */
   #obey(input: ChangeInput, steps: string[] = []): boolean {
     const { file, tell, wallMs } = this.#parts;
     const old = this.#store.state;
     const step = stepChange(old, input);
     if (!step.ok) return false;
-    const { state, effects } = step.value;
-    const restores = effects.some(({ kind }) => kind === 'restore');
-    if (!restores && state !== old) this.#store.setState(state);
-    for (const effect of effects) {
-      if (effect.kind === 'mark') this.#store.mark(effect.serial, effect.fate);
-      else {
-        const { serial, before } = effect.change;
-        const wanted = effect.kind === 'install' ? serial : before;
-        const bytes = this.#store.bytes(wanted);
-        if (bytes === undefined) throw new Error(`version ${wanted} is not in the history`);
-        if (effect.kind === 'restore') steps.push(...keepAside(this.#store, file, wallMs()));
-        replaceFile(file, bytes);
-        if (effect.kind === 'restore') tell([restoredText(old, effect.why), ...steps]);
+    const back = restoreOf(step.value);
+    if (back !== undefined) {
+      steps.push(...putBack(this.#store, file, back.change.before, wallMs()));
+      tell([restoredText(old, back.why), ...steps]);
+      const owed = this.#store.takeAnyway(step.value);
+      if (owed !== undefined) {
+        steps.push(owed);
+        this.#later(owed);
       }
+      return true;
     }
-    if (restores) this.#store.setState(state);
+    if (step.value.state !== old) this.#store.take(step.value);
+    for (const effect of step.value.effects) {
+      if (effect.kind !== 'install') continue;
+      const { serial } = effect.change;
+      const bytes = this.#store.bytes(serial);
+      if (bytes === undefined) throw new Error(`version ${serial} is not in the history`);
+      replaceFile(file, bytes);
+    }
     return true;
   }
 
-  #keep({ serial, author, reason }: Change, text: string, state: VersionState): void {
+  /** A version that is `failed` until it is in force. */
+  #keep({ serial, author, reason, before }: Change, text: string): void {
     const bytes = new TextEncoder().encode(text);
     const at = new Date(this.#parts.wallMs()).toISOString();
-    const digest = digestText(text);
-    this.#store.add({ serial, at, author, reason, digest, state, size: bytes.length }, bytes);
+    const about = { serial, at, author, reason, digest: digestText(text), size: bytes.length };
+    this.#store.add({ ...about, state: 'failed' }, bytes, before);
   }
 
   #versionAnswer(serial: number): Result<Version, ChangeProblem> {
@@ -283,30 +326,64 @@ export class Changes {
     return version === undefined ? err(nothingWaits()) : ok(version);
   }
 
+  /** Until there is something to do; 0: it could have been done already; undefined: nothing is. */
+  #dueMs(): Milliseconds | undefined {
+    const { state, isOwed } = this.#store;
+    if (isOwed || state.kind === 'trying') return 0;
+    const wakeAt = changeWakeAt(state);
+    return wakeAt === undefined ? undefined : Math.max(0, wakeAt - this.#parts.wallMs());
+  }
+
   #arm(): void {
     clearTimeout(this.#timer);
-    const wakeAt = changeWakeAt(this.#store.state);
-    if (wakeAt === undefined) return;
-    const waitMs = Math.max(1, Math.min(LONGEST_WAIT_MS, wakeAt - this.#parts.wallMs()));
+    const dueMs = this.#dueMs();
+    if (dueMs !== 0) this.#againMs = 0;
+    if (dueMs === undefined) return;
+    const waitMs = Math.max(1, this.#againMs, Math.min(LONGEST_WAIT_MS, dueMs));
     this.#timer = setTimeout(() => void this.#wake(), waitMs);
   }
 
+  /** It cannot be done now: told once, tried again and again. */
+  #later(why: string): void {
+    if (this.#againMs === 0) this.#parts.tell([`${why}; tried again until it is done (trouble)`]);
+    this.#againMs = Math.min(LONGEST_WAIT_MS, Math.max(AGAIN_MS, 2 * this.#againMs));
+  }
+
   async #wake(): Promise<void> {
-    const { state } = this.#store;
-    const { wallMs, tell, configuration, isKeptByPartner } = this.#parts;
-    if (state.kind !== 'pending' || wallMs() < state.untilWallMs) return this.#arm();
     if (this.#isBusy) {
-      this.#timer = setTimeout(() => void this.#wake(), AGAIN_MS);
+      this.#timer = setTimeout(() => void this.#wake(), BUSY_MS);
       return;
     }
-    const done = await this.alone(async () => {
-      // Its word may have got lost on the way back: then both keep the change.
-      const isKept = state.change.isPair && (await isKeptByPartner(this.running().digest));
-      if (isKept) return this.confirm('the partner');
-      if (this.#obey({ kind: 'wake', wallMs: wallMs() })) await configuration.reload();
+    if (this.#dueMs() !== 0) return this.#arm();
+    await this.alone(async () => {
+      try {
+        await this.#catchUp();
+      } catch (error) {
+        this.#later(systemErrorText(error));
+      }
       return ok(undefined);
     });
-    if (!done.ok) tell([`a change could not be undone: ${done.error.title} (trouble)`]);
+  }
+
+  /** What is due: the history on the disk, the way back from what failed, or the end of a wait. Throws why it cannot be done. */
+  async #catchUp(): Promise<void> {
+    const { state } = this.#store;
+    const { wallMs, configuration, isKeptByPartner } = this.#parts;
+    if (state.kind === 'settled') {
+      const owed = this.#store.pay();
+      if (owed !== undefined) this.#later(owed);
+      return;
+    }
+    const { pendingDigest } = this;
+    // Its word may have got lost on the way back: then both keep the change.
+    const asks = state.change.isPair && pendingDigest !== undefined;
+    if (asks && (await isKeptByPartner(pendingDigest))) {
+      this.confirm('the partner');
+      return;
+    }
+    const failed = { kind: 'failed' } as const;
+    const wake = { kind: 'wake', wallMs: wallMs() } as const;
+    if (this.#obey(state.kind === 'trying' ? failed : wake)) await configuration.reload();
   }
 }
 

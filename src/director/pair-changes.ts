@@ -6,7 +6,8 @@
  *
  * Each half waits for its confirmation by its own clock, so whatever is cut in the middle, both go back by themselves.
  * What remains is the oldest problem of two: a confirmation whose answer is lost. Before a half goes back it asks the
- * partner once whether that one kept its own; if it cannot be asked, it goes back and `diff --partner` shows it.
+ * partner once whether that one kept its own; only its history is a proof, since a half that is being tried stands in the
+ * file, too. If it cannot be asked, it goes back and `diff --partner` shows it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { err, type Milliseconds, ok, type Result } from '../base/index.ts';
@@ -79,17 +80,26 @@ export class PairChanges {
 
   undo(by: string): Outcome<Undone> {
     return this.#parts.changes.alone(async () => {
-      await this.#undoThere(by);
-      return this.#parts.changes.undo(by);
+      const { changes } = this.#parts;
+      const { pendingDigest } = changes;
+      if (pendingDigest === undefined) return changes.undo(by); // which says that nothing waits
+      const there = await this.#undoThere(by, pendingDigest);
+      const undone = await changes.undo(by);
+      if (!undone.ok) return undone;
+      return ok({ ...undone.value, steps: [...there, ...undone.value.steps] });
     });
   }
 
-  /** Has the partner kept the file of this digest? */
+  /** Has the partner kept the file of this digest, and has it still? */
   async isKeptThere(digest: string): Promise<boolean> {
-    const answer = await this.#parts.partner.ask({ path: '/v1/config' });
-    if (!answer.ok) return false;
-    const { fields } = answer.value;
-    return fields.get('digest') === digest && fields.get('pending') === undefined;
+    if ((await this.#digestThere()) !== digest) return false;
+    const history = await this.#partner({ path: '/v1/config/history' });
+    return history.ok && newestState(history.value, digest) === 'kept';
+  }
+
+  async #digestThere(): Promise<unknown> {
+    const answer = await this.#partner({ path: '/v1/config' });
+    return answer.ok ? answer.value.fields.get('digest') : undefined;
   }
 
   async #halves(request: ApplyRequest, half: Half): Outcome<Applied> {
@@ -99,15 +109,16 @@ export class PairChanges {
     const there = () => this.#halfThere(request, half, steps);
     const [first, second] = isActive ? [there, here] : [here, there];
     const one = await first();
-    if (!one.ok) {
-      if (isActive) await this.#undoThere(request.author); // it may have it, its answer lost
-      return one;
-    }
+    const back = async ({ error }: { readonly error: ChangeProblem }) => {
+      const said = await this.#undoThere(request.author, digestText(half.text));
+      return err({ ...error, lines: [...(error.lines ?? []), ...said] });
+    };
+    if (!one.ok) return isActive ? back(one) : one; // it may have it, its answer lost
     const two = await second();
     if (!two.ok) {
-      await this.#undoThere(request.author);
+      const undone = await back(two);
       if (!isActive) await this.#parts.changes.undo(request.author);
-      return two;
+      return undone;
     }
     const applied = isActive ? two.value : one.value;
     if (!('serial' in applied)) return err({ reason: 'refused', title: 'this node has no half' });
@@ -156,8 +167,8 @@ export class PairChanges {
       const body = { isHalf: true };
       const there = await this.#partner({ path: '/v1/config/confirm', body, by });
       if (!there.ok) {
-        const isKept = await this.isKeptThere(changes.running().digest);
-        if (!isKept) {
+        const { pendingDigest } = changes;
+        if (pendingDigest === undefined || !(await this.isKeptThere(pendingDigest))) {
           const title = `not confirmed: ${there.error.title}; both go back by themselves unless it is confirmed in time`;
           return err({ ...there.error, title });
         }
@@ -166,14 +177,21 @@ export class PairChanges {
     return changes.confirm(by);
   }
 
-  /** As far as it can be reached; if it cannot, its own clock does it. */
-  async #undoThere(by: string): Promise<void> {
+  /** As far as it can be reached; if it cannot, its own clock does it. What there is to say of that, told already. */
+  async #undoThere(by: string, digest: string): Promise<readonly string[]> {
     const body = { isHalf: true };
     const undone = await this.#partner({ path: '/v1/config/rollback', body, by });
-    if (undone.ok || undone.error.reason === 'no-change-pending') return;
-    this.#parts.tell([
-      `${by}: the partner was not told to go back (${undone.error.title}): it does so when its time is over`,
-    ]);
+    if (undone.ok) return [];
+    let said = `the partner was not told to go back (${undone.error.title}): it does so when its time is over`;
+    if (undone.error.reason === 'no-change-pending') {
+      // It went back already, or never had it; or it keeps it.
+      const there = await this.#digestThere();
+      if (there !== undefined && there !== digest) return [];
+      const what = there === digest ? 'keeps the change' : 'may keep the change';
+      said = `the partner ${what}: see piranha diff --partner; push or pull makes both the same`;
+    }
+    this.#parts.tell([`${by}: ${said}`]);
+    return [said];
   }
 
   /** The partner's file and whether a change waits there. */
@@ -207,6 +225,14 @@ export class PairChanges {
       ...(Array.isArray(lines) && { lines: lines.map(String) }),
     });
   }
+}
+
+/** What became of the last version there with this digest. */
+function newestState({ fields }: PartnerAnswer, digest: string): unknown {
+  const versions = fields.get('versions');
+  if (!Array.isArray(versions)) return undefined;
+  const known = versions.map((version: unknown) => new Map(Object.entries(version ?? {})));
+  return known.find((version) => version.get('digest') === digest)?.get('state');
 }
 
 /** The errors among what a check found, as lines. */

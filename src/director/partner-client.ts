@@ -72,10 +72,13 @@ export class PartnerOverCourier implements Partner {
         response.setEncoding('utf8');
         response.on('data', (part: string) => {
           answer += part;
-          if (answer.length > LIMIT_BYTES) response.destroy();
+          if (answer.length > LIMIT_BYTES)
+            response.destroy(new Error('its answer is longer than 4 MiB'));
         });
         response.once('error', (error) => settle(err(this.#trouble(error))));
-        response.once('end', () => settle(answerOf(response.statusCode ?? 0, answer)));
+        const over = (): void => settle(answerOf(response.statusCode ?? 0, answer));
+        response.once('end', over);
+        response.once('close', over); // without an end: half a document is none
       });
       asked.end(text);
     });

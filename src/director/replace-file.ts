@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** Throws what the file system says; then the old file is untouched. `mode`: of a file that is new. */
+/** Throws what the file system says; then the old file stands, or the new one, whole. `mode`: of a file that is new. */
 export function replaceFile(path: string, bytes: Uint8Array, mode = 0o600): void {
   const old = statSync(path, { throwIfNoEntry: false });
   const target = old === undefined ? path : realpathSync(path);
@@ -24,17 +24,24 @@ export function replaceFile(path: string, bytes: Uint8Array, mode = 0o600): void
   rmSync(beside, { force: true }); // of a crash
   const fd = openSync(beside, 'wx', 0o600);
   try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
-    if (old !== undefined && process.getuid?.() === 0) fchownSync(fd, old.uid, old.gid);
-    fchmodSync(fd, old === undefined ? mode : old.mode & 0o7777);
-    fsyncSync(fd);
-    closeSync(fd);
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+      // Its mode first: once it is another's, only CAP_FOWNER may change it, which the service does not have.
+      fchmodSync(fd, old === undefined ? mode : old.mode & 0o7777);
+      if (old !== undefined && process.getuid?.() === 0) fchownSync(fd, old.uid, old.gid);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
     renameSync(beside, target);
   } catch (error) {
     rmSync(beside, { force: true });
     throw error;
   }
   const directory = openSync(join(dirname(target), '.'), 'r');
-  fsyncSync(directory);
-  closeSync(directory);
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
 }
