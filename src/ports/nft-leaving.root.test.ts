@@ -234,6 +234,30 @@ for (const key of [VIP, VIP6]) {
 }
 
 for (const key of [VIP, VIP6]) {
+  for (const persistentSeconds of [0, 60]) {
+    test(`the packets of a connection that finds no room stay together: ${key.address}, persistent = ${persistentSeconds}`, async () => {
+      const plane = await opened();
+      await only(plane, service(key, 'direct', persistentSeconds));
+      const script = readFileSync(join(directory, 'nft-services.nft'), 'utf8');
+      // Room for one client and one connection.
+      const tight = script.replaceAll('size 65536', 'size 1');
+      const input = `flush ruleset\n${tight}`;
+      assert.equal(spawnSync('nft', ['-f', '-'], { input }).status, 0);
+      const packets = () => {
+        const words = ['list', 'counters', 'table', 'netdev', 'piranha-lvs'];
+        const { stdout } = spawnSync('nft', words, { encoding: 'utf8' });
+        return [...stdout.matchAll(/counter to_\S+ \{\s+packets (\d+)/g)].map(([, n]) => Number(n));
+      };
+      send(key.address, 5000);
+      const before = packets();
+      send(key.address, 7000, 7000, 7000, 7000, 7000, 7000);
+      const grown = packets().map((count, index) => count - (before[index] ?? 0));
+      if (persistentSeconds > 0) assert.equal(grown.indexOf(6), before.indexOf(1));
+      assert.deepEqual(grown.sort(), [0, 0, 6]);
+      plane.close();
+    });
+  }
+
   test(`an ICMP error about a VIP's packet comes to every server of it, and to the director: ${key.address}`, async () => {
     const plane = await opened();
     await only(plane, service(key, 'direct'));

@@ -2,7 +2,8 @@
  * Direct routing in nftables: at a device's ingress the frame's link-layer addresses are rewritten and it leaves again,
  * at once. A map per service remembers which server a connection has, so a change of weights moves new ones only.
  *
- *   s_SERVICE   remembered -> its server;  new -> persistence, else the slots of the weights, remembered and counted
+ *   s_SERVICE   remembered -> its server;  new -> persistence, else the slots of the weights, and remembered
+ *   n_SERVICE   who was new is counted
  *   l_SERVICE   the packet is counted and leaves
  *   y_SERVICE   what the partner tells of a connection is remembered, and the frame ends there
  *
@@ -13,6 +14,8 @@
  * What a map remembers cannot be overwritten by a packet, only forgotten and remembered anew: so whoever was bound to a
  * server that left is bound to its next one. It is forgotten only where it would be wrong: kernels before 6.5 without
  * that mending lose the memory of what a packet deletes.
+ * A map that is full remembers nobody else: then a hash of client and port takes the place of turns, so that the packets of a
+ * connection stay together until the weights change. A flood of SYNs costs no more than that.
  * An ICMP error about a server's answer comes to the VIP, and names a client and not the server: every server of the VIP
  * gets a copy, and who has no such connection passes over it. Fragments behind the first have no port and go nowhere.
  * Rejected: choosing by a hash of client and port, which needs no telling: it would give up exact turns, and a server
@@ -85,6 +88,7 @@ export function directRules(
     ...tell.map((text) => `ether daddr ${macs} numgen random mod ${TELL_AGAIN} 0 ${text}`),
     `ether daddr ${macs} goto l_${name}`,
   ];
+  const news: string[] = [];
   const alive = here.filter(({ row }) => row.weight > 0);
   if (alive.length > 0) {
     // An RST for a connection that nobody knows ends nothing, and is none.
@@ -92,6 +96,8 @@ export function directRules(
     if (persistence !== undefined) rules.push(`ether daddr set ${recall(persistence)}`);
     const slots = alive.map(({ row, place }) => [row, place.mac] as const);
     const living = setText(alive.map(({ place }) => place.mac));
+    const withoutMemory = persistence === undefined ? 'connection' : 'sh';
+    const steady = ['sh', 'dh'].includes(service.scheduler) ? service.scheduler : withoutMemory;
     const chosen = `ether daddr set ${choose(service.scheduler, ip, slots)}`;
     rules.push(
       ...(persistence === undefined
@@ -101,7 +107,13 @@ export function directRules(
             change('update', persistence),
           ]),
       change('delete', connection),
-      change('add', connection),
+      // Where the map is full, the rule ends here.
+      `${change('add', connection)} goto n_${name}`,
+      `ether daddr set ${choose(steady, ip, slots)}`,
+      ...(persistence === undefined ? [] : [`ether daddr set ${recall(persistence)}`]),
+      `goto l_${name}`,
+    );
+    news.push(
       `counter name ether daddr map ${counters('new', key, alive)}`,
       ...tell,
       `goto l_${name}`,
@@ -110,6 +122,7 @@ export function directRules(
   return {
     objects: [
       chain(`s_${name}`),
+      chain(`n_${name}`),
       chain(`l_${name}`),
       ...maps,
       ...here.flatMap(({ row }) => [
@@ -119,6 +132,7 @@ export function directRules(
     ],
     rules: [
       ...rules.map((rule) => [`s_${name}`, rule] as const),
+      ...news.map((rule) => [`n_${name}`, rule] as const),
       ...leaving(key, here).map((rule) => [`l_${name}`, rule] as const),
     ],
   };

@@ -72,9 +72,11 @@ test('direct: remembered connections first, then the slots of the weights', () =
     `netdev s_${name} tcp flags rst drop`,
     `netdev s_${name} ether daddr != ${both} ether daddr set numgen inc mod 4 map { 0-2 : ${r1}, 3 : ${r2} }`,
     `netdev s_${name} delete @c_${name} { ip saddr . th sport : ether daddr }`,
-    `netdev s_${name} add @c_${name} { ip saddr . th sport : ether daddr }`,
-    `netdev s_${name} ${counters('new')}`,
+    `netdev s_${name} add @c_${name} { ip saddr . th sport : ether daddr } goto n_${name}`,
+    `netdev s_${name} ether daddr set jhash ip saddr . th sport mod 4 seed 0x1 map { 0-2 : ${r1}, 3 : ${r2} }`,
     `netdev s_${name} goto l_${name}`,
+    `netdev n_${name} ${counters('new')}`,
+    `netdev n_${name} goto l_${name}`,
     `netdev l_${name} ${counters('to')}`,
     `netdev l_${name} ether daddr ${both} ether saddr set 02:00:00:00:00:11 fwd to "eth0"`,
     `netdev in_eth0 ip daddr . tcp dport vmap { 10.77.0.100 . 80 : goto s_${name} }`,
@@ -131,7 +133,7 @@ test('the partner is told of a connection by a copy, and what it tells is rememb
   assert.equal(when.length, 3);
   assert.match(when[0] ?? '', /tcp flags syn $/);
   assert.match(when[1] ?? '', /numgen random mod 64 0 $/);
-  assert.match(when[2] ?? '', /s_tcp_10_77_0_100_80 $/, 'a new one');
+  assert.match(when[2] ?? '', /n_tcp_10_77_0_100_80 $/, 'a new one');
   assert.deepEqual(
     found
       .filter((rule) => /^netdev (y|heard)_/.test(rule))

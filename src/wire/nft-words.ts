@@ -59,7 +59,7 @@ export function entryOf(key: ServiceKey): { readonly selector: string; readonly 
   return { selector: `${ip} daddr . ${protocol} dport`, value: `${address} . ${port}` };
 }
 
-/** One of the values, by weight. */
+/** One of the values, by weight; `connection` is as `sh`, by address and port. */
 export function choose(
   scheduler: string,
   ip: string,
@@ -75,7 +75,11 @@ export function choose(
     at += (weights[index] ?? 0) / shared;
     return `${from === at - 1 ? from : `${from}-${at - 1}`} : ${value}`;
   });
-  const hashed = { sh: `${ip} saddr`, dh: `${ip} daddr` }[scheduler];
+  const hashed = {
+    sh: `${ip} saddr`,
+    dh: `${ip} daddr`,
+    connection: `${ip} saddr . th sport`,
+  }[scheduler];
   const number =
     hashed === undefined ? `numgen inc mod ${at}` : `jhash ${hashed} mod ${at} seed 0x1`;
   return `${number} map { ${slots.join(', ')} }`;
