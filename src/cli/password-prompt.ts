@@ -28,8 +28,8 @@ async function firstLine(): Promise<Result<string, string>> {
 /** Nothing is shown while it is typed. Undefined: interrupted. */
 function askHidden(prompt: string): Promise<string | undefined> {
   const { stdin, stderr } = process;
+  stdin.setRawMode(true); // before the prompt: whoever is asked may type at once
   stderr.write(prompt);
-  stdin.setRawMode(true);
   stdin.setEncoding('utf8');
   stdin.resume();
   return new Promise((resolve) => {
