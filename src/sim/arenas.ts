@@ -30,6 +30,8 @@ export type SegmentOptions = {
   readonly steps?: number;
   /** Between the slow repetitions of an announcement; none when absent. */
   readonly refreshMs?: Milliseconds;
+  /** The slow repetition is not imagined, and what only it cures is excused. */
+  readonly reliesOnRefresh?: true;
   readonly isExtended?: true;
   /** Whom a director may ask whether anybody is there: a neighbour that is known, or one of `witness_hosts`. */
   readonly witness?: 'known' | 'named';
@@ -67,6 +69,7 @@ export function segment(options: SegmentOptions = {}): Segment {
     broken: options.broken ?? [],
     misbuilt: options.misbuilt ?? [],
     ignoresAnnouncements: options.ignoresAnnouncements ?? false,
+    reliesOnRefresh: options.reliesOnRefresh ?? false,
     stepMs: timers.keepaliveMs / steps,
     socketSize: options.socketSize ?? 6,
   };
@@ -333,7 +336,7 @@ const ALL_FAULTS = [...EVERYTHING, 'suspend', 'services'] as const;
  * once for each.
  */
 const TWO_FAULTS: readonly Arena[] = [
-  ...pairs(ALL_FAULTS, 'extended', { steps: 2, isExtended: true }, 120),
+  ...pairs(ALL_FAULTS, 'extended', { steps: 2, isExtended: true, reliesOnRefresh: true }, 120),
   ...pairs(EVERYTHING, 'legacy', { steps: 2, refreshMs: 6000 }, 36),
 ];
 

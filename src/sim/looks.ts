@@ -64,13 +64,12 @@ export function isAnswering(machine: Machine): boolean {
 }
 
 /**
- * An announcement of `owner` takes the router from another owner that cannot hear it: the slow repetition of that one,
- * where it has one, is what would bring the router back.
+ * An announcement of `owner` takes the router from another owner that cannot hear it: where its slow repetition is relied
+ * on, that is what brings the router back.
  */
 export function isWonFromOwner(world: World, owner: Who): boolean {
-  const rival = world.machines[other(owner)];
-  const repeats = (rival.core.settings.verification?.refreshMs ?? 0) > 0;
-  return !repeats && isAnswering(rival) && !hasPath(world, owner);
+  const { segment, machines } = world;
+  return segment.reliesOnRefresh && isAnswering(machines[other(owner)]) && !hasPath(world, owner);
 }
 
 /** Asked by this machine, the witness would answer, and be heard. */

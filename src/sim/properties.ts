@@ -180,15 +180,14 @@ export function unsettled(world: World): Property | undefined {
   if (owners.length === 0 && able.length > 0) return 'no-owner';
   if (active.length === 2 && !isParted) return 'two-owners';
   const isStale = reachable.length > 0 && !reachable.some((who) => who === world.router);
-  // Who hears the other, or is heard, has to put the router right.
-  const isHelpless = isParted || !isBelievedRunning(world);
-  if (isStale && !(world.isExcused && isHelpless)) return 'stale-router';
+  if (isStale && !(world.isExcused && !hearsBelieved(world))) return 'stale-router';
   return isBusy(world) ? 'restless' : undefined;
 }
 
-/** The machine that the router sends to runs its director. */
-function isBelievedRunning({ router, machines }: World): boolean {
-  return (router === 0 || router === 1) && isRunning(machines[router]);
+/** The machine that the router sends to runs its director, and its partner can hear it: then it has to be put right. */
+function hearsBelieved(world: World): boolean {
+  const { router, machines } = world;
+  return (router === 0 || router === 1) && isRunning(machines[router]) && hasPath(world, router);
 }
 
 function isAble(world: World, who: Who): boolean {

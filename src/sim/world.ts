@@ -140,6 +140,7 @@ export type Segment = {
   readonly misbuilt: readonly Misbuild[];
   /** The router takes its entry from questions only (RFC 826), not from announcements. */
   readonly ignoresAnnouncements: boolean;
+  readonly reliesOnRefresh: boolean; // what only the slow repetition of an owner cures is excused (looks.ts)
   readonly stepMs: Milliseconds;
   /** Datagrams that fit into a socket that nobody reads. */
   readonly socketSize: number;
