@@ -142,8 +142,7 @@ export type Segment = {
   readonly ignoresAnnouncements: boolean;
   readonly reliesOnRefresh: boolean; // what only the slow repetition of an owner cures is excused (looks.ts)
   readonly stepMs: Milliseconds;
-  /** Datagrams that fit into a socket that nobody reads. */
-  readonly socketSize: number;
+  readonly socketSize: number; // datagrams that fit into a socket that nobody reads
 };
 
 export const MISBUILDS = [
