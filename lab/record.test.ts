@@ -141,12 +141,12 @@ test('more than ten announcements by one director are too many', () => {
   assert.deepEqual([storm(10).isCalm, storm(10).isGood], [false, false]);
 });
 
-test('announcements are spaced: more than four within half a second are too many', () => {
+test('announcements are spaced: more than six within half a second are too many', () => {
   const frame: LabEvent = ['announcement', 2900, 'db', 'reply', MACS.db];
   const storm = (count: number) =>
     recordOf({ ...FACTS, events: [...EVENTS, ...new Array<LabEvent>(count).fill(frame)] });
-  assert.deepEqual([storm(4).burst, storm(4).verdict.isGood], [4, true]);
-  assert.deepEqual([storm(5).burst, storm(5).verdict.isGood], [5, false]);
+  assert.deepEqual([storm(6).burst, storm(6).verdict.isGood], [6, true]);
+  assert.deepEqual([storm(7).burst, storm(7).verdict.isGood], [7, false]);
 });
 
 test('who is watched for ten minutes may repeat its announcement once a minute, not twice', () => {

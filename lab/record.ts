@@ -64,7 +64,7 @@ export type Verdict = {
   readonly isOneOwner: boolean;
   /** The router sends to another one than the owner. */
   readonly isStale: boolean;
-  /** No director announced more than ten times (once a minute more in a long look-on), nor more than four at a time. */
+  /** No director announced more than ten times (once a minute more in a long look-on), nor more than six within half a second. */
   readonly isCalm: boolean;
   /** The VIP never moved. */
   readonly isStill: boolean;
@@ -81,8 +81,12 @@ export type Verdict = {
 const CALM_FRAMES = 10;
 /** An owner repeats its announcement this often for good (`announce_refresh`): not part of an incident. */
 const REFRESH_MS = 60_000;
-/** Spaced: an announcement in both forms, and once more where a rival was heard in the meantime; the next a second on. */
-const BURST_FRAMES = 4;
+/**
+ * Spaced: an announcement in both forms, and once more for each time that a rival was heard in the meantime, half a keepalive
+ * apart at least; the next a second on. In the legacy dialect two owners hear each other for two keepalives at most: three
+ * heartbeats, and what the rival announces itself.
+ */
+const BURST_FRAMES = 6;
 const BURST_MS = 500;
 /** From the end of the lease to the next question of the observer; when it was late itself, so much more. */
 const ASKING_MS = 10;
