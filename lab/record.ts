@@ -91,7 +91,7 @@ const BURST_MS = 500;
 /** From the end of the lease to the next question of the observer; when it was late itself, so much more. */
 const ASKING_MS = 10;
 /** Clients and servers are ordinary programs, and so late at worst; a lost packet would show: it is sent again after 200. */
-const CLIENT_MS = 100;
+const CLIENT_MS = 150;
 
 export type RunFacts = {
   readonly incident: string;
