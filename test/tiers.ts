@@ -127,8 +127,15 @@ export const TIERS: readonly Tier[] = [
       ...INCIDENT_NAMES.flatMap(labRuns),
       ...['legacy,auto', 'auto,legacy'].map((pair) => labRun('all', ['--dialect', pair], 1)),
       labRun('restart', ['--dialect', 'auto'], 3), // at the timers that are the hardest for it
-      ...SERVED.map(([name, ...words]) => labRun(name, ['--dialect', 'auto', ...words], 1)),
     ],
+  },
+  {
+    name: 'clients',
+    about:
+      'clients of a virtual service while it changes hands: judged to milliseconds, so one lab at a time',
+    atOnce: 1,
+    missing: obstacle,
+    jobs: () => SERVED.map(([name, ...words]) => labRun(name, ['--dialect', 'auto', ...words], 1)),
   },
   {
     name: 'console',
