@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import type { LabEvent } from './events.ts';
-import { type RunFacts, recordOf } from './record.ts';
+import { type RunFacts, type RunRecord, recordOf } from './record.ts';
 import { spread, summarise } from './report.ts';
 import { MACS } from './topology.ts';
 import { type TrafficReport, trafficOf } from './traffic-record.ts';
@@ -141,12 +141,21 @@ test('more than ten announcements by one director are too many', () => {
   assert.deepEqual([storm(10).isCalm, storm(10).isGood], [false, false]);
 });
 
-test('announcements are spaced: more than six within half a second are too many', () => {
+test('announcements are spaced: more than four within half a second are too many, six in the legacy dialect', () => {
   const frame: LabEvent = ['announcement', 2900, 'db', 'reply', MACS.db];
-  const storm = (count: number) =>
-    recordOf({ ...FACTS, events: [...EVENTS, ...new Array<LabEvent>(count).fill(frame)] });
-  assert.deepEqual([storm(6).burst, storm(6).verdict.isGood], [6, true]);
-  assert.deepEqual([storm(7).burst, storm(7).verdict.isGood], [7, false]);
+  for (const [isLegacy, most] of [
+    [false, 4],
+    [true, 6],
+  ] as const) {
+    const storm = (count: number): RunRecord =>
+      recordOf({
+        ...FACTS,
+        isLegacy,
+        events: [...EVENTS, ...new Array<LabEvent>(count).fill(frame)],
+      });
+    assert.deepEqual([storm(most).burst, storm(most).verdict.isGood], [most, true]);
+    assert.deepEqual([storm(most + 1).burst, storm(most + 1).verdict.isGood], [most + 1, false]);
+  }
 });
 
 test('who is watched for ten minutes may repeat its announcement once a minute, not twice', () => {

@@ -64,7 +64,7 @@ export type Verdict = {
   readonly isOneOwner: boolean;
   /** The router sends to another one than the owner. */
   readonly isStale: boolean;
-  /** No director announced more than ten times (once a minute more in a long look-on), nor more than six within half a second. */
+  /** No director announced more than ten times (once a minute more in a long look-on), nor too many within half a second. */
   readonly isCalm: boolean;
   /** The VIP never moved. */
   readonly isStill: boolean;
@@ -82,18 +82,21 @@ const CALM_FRAMES = 10;
 /** An owner repeats its announcement this often for good (`announce_refresh`): not part of an incident. */
 const REFRESH_MS = 60_000;
 /**
- * Spaced: an announcement in both forms, and once more for each time that a rival was heard in the meantime, half a keepalive
- * apart at least; the next a second on. In the legacy dialect two owners hear each other for two keepalives at most: three
- * heartbeats, and what the rival announces itself.
+ * Spaced: an announcement in both forms, and once more where a rival was heard in the meantime; the next a second on. In the
+ * legacy dialect two owners hear each other for two keepalives at most, so there a rival is heard more than once: three
+ * heartbeats, and what it announces itself.
  */
-const BURST_FRAMES = 6;
+const BURST_FRAMES = 4;
+const LEGACY_BURST_FRAMES = 6;
 const BURST_MS = 500;
 /** From the end of the lease to the next question of the observer; when it was late itself, so much more. */
 const ASKING_MS = 10;
 /** Clients and servers are ordinary programs, and so late at worst; a lost packet would show: it is sent again after 200. */
-const CLIENT_MS = 150;
+const CLIENT_MS = 100;
 
 export type RunFacts = {
+  /** One of the directors at least speaks the legacy dialect. */
+  readonly isLegacy?: boolean;
   readonly incident: string;
   readonly isHandover: boolean;
   readonly isRest: boolean;
@@ -240,7 +243,8 @@ function judge(
   const isStale = isOneOwner && router !== owner;
   const calmFrames = CALM_FRAMES + Math.floor((facts.endAt - facts.faultAt) / REFRESH_MS);
   const isCalm =
-    Math.max(announcements.da, announcements.db) <= calmFrames && burst <= BURST_FRAMES;
+    Math.max(announcements.da, announcements.db) <= calmFrames &&
+    burst <= (facts.isLegacy === true ? LEGACY_BURST_FRAMES : BURST_FRAMES);
   const isAsAsked =
     (isStill || !facts.isRest) && (isUninterrupted || facts.mustAnswer !== true) && isSilenced;
   const isGood = isOneOwner && !isStale && isCalm && isServed && isAsAsked;

@@ -125,7 +125,7 @@ function verdictText({ verdict, goodAfterMs, silentAfterMs, probes }: RunRecord)
   if (verdict.isStale) return `STALE: ${verdict.owner} owns, the router sends to ${verdict.router}`;
   if (!verdict.isOneOwner) return 'NO SINGLE OWNER';
   if (!verdict.isCalm)
-    return 'TOO MANY ANNOUNCEMENTS (more than ten and one a minute by one director, or more than six within half a second)';
+    return 'TOO MANY ANNOUNCEMENTS (more than ten and one a minute by one director, or too many within half a second)';
   if (!verdict.isSilenced) return `ANSWERED AFTER ITS LEASE: da for ${silentAfterMs} ms`;
   if (!verdict.isServed) return 'CLIENTS LOST connections, or had to wait longer than for the VIP';
   if (!verdict.isGood && !verdict.isUninterrupted) return `${probes.lost} PROBES LOST`;

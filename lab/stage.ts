@@ -180,6 +180,7 @@ export class Stage {
         incident: name,
         isHandover: incident.isHandover ?? false,
         isRest: incident.isRest ?? false,
+        isLegacy: Object.values(setup.dialects).includes('legacy'),
         mustAnswer: incident.mustAnswer?.({ marks, safeMs: safeMsOf(setup) }) ?? false,
         ...(incident.silencesDa && setup.dialects.da === 'auto' && { leaseMs: leaseMsOf(setup) }),
         ...{ director, keepaliveMs, deadtimeMs, run, seed, faultAt, marks, end },
