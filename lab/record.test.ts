@@ -278,12 +278,19 @@ test('a handover may reset what nobody told the new owner of, and lose nothing e
   assert.equal(isServed(silent(3), false), false, 'more than one in a hundred');
   const refused = [...good.conversations, [2500, 2501, 'ECONNREFUSED'] as const];
   assert.equal(isServed({ ...good, conversations: refused }, false), false);
+  // The end is called four seconds late, when the last client has given up.
+  const oneSilent = good.conversations.map((it, index) =>
+    index === 20 ? ([it[0], it[0] + 4000, 'timeout'] as const) : it,
+  );
+  const late = { ...handover, endAt: 7500, traffic: { ...good, conversations: oneSilent } };
+  const { traffic, verdict } = recordOf({ ...late, isSynchronised: false });
+  assert.deepEqual([traffic?.gapMs, verdict.isServed], [20, true]);
 });
 
 test('traffic must be back when the VIP is', () => {
   const conversations = [1000, 1100, 1200, 1300, 2900].map((at) => [at, at + 1, 'r1'] as const);
   const traffic: TrafficReport = { conversations, held: [] };
   const record = recordOf({ ...FACTS, traffic });
-  assert.equal(record.traffic?.gapMs, 1600);
+  assert.equal(record.traffic?.gapMs, 1599);
   assert.equal(record.verdict.isServed, false, 'probes were answered again after half a second');
 });

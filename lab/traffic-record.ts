@@ -59,8 +59,8 @@ export function trafficOf(report: TrafficReport, faultAt: number, endAt: number)
     lost: lossesOf(results),
     late: served.filter(([begunAt, endedAt]) => endedAt - begunAt >= LATE_MS).length,
     held: { kept: heldResults.filter(isServer).length, lost: lossesOf(heldResults) },
-    // Clients begin no more than this; who waits for an answer that never comes keeps nobody else waiting.
-    gapMs: longestGap(answers, faultAt, Math.min(endAt, (opened.at(-1)?.[0] ?? endAt) + LATE_MS)),
+    // Up to the last one that was begun: who waits on for an answer that never comes keeps nobody else waiting.
+    gapMs: longestGap(answers, faultAt, Math.min(endAt, opened.at(-1)?.[0] ?? endAt)),
   };
 }
 

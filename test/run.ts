@@ -76,10 +76,15 @@ function list(title: string, entries: readonly Named[]): void {
   if (entries.length === 0) return;
   print(`${title}:`);
   for (const { name, text } of entries) {
-    const lines = text.split('\n').slice(0, 8).join('\n');
+    const lines = ends(text.split('\n')).join('\n');
     print(indent(lines.includes('\n') ? `${name}\n${indent(lines)}` : `${name}: ${lines}`));
   }
   print('');
+}
+
+/** A test says first what is wrong, a lab run says it last. */
+function ends(lines: readonly string[]): readonly string[] {
+  return lines.length <= 15 ? lines : [...lines.slice(0, 8), '…', ...lines.slice(-6)];
 }
 
 function counts(tally: Tally): string {
