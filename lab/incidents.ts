@@ -12,7 +12,7 @@ import type { Cuts } from './cuts.ts';
 import type { Directors } from './directors.ts';
 import { now, type Observer, sleep } from './observer.ts';
 import type { Mark } from './record.ts';
-import { DIRECTORS, portOf } from './topology.ts';
+import { DIRECTORS, type Director, portOf } from './topology.ts';
 
 /** A daemon starts in a second; on a machine that is kept busy it has taken seven. */
 const RESTART_LIMIT_MS = 20_000;
@@ -54,7 +54,7 @@ export type Incident = {
 };
 
 /** The ordinary questions of a takeover that is not believed come after 1, 2 and 4 s. */
-const DULL_LIMIT_MS = 8000;
+const ROUTER_LIMIT_MS = 8000;
 
 export const INCIDENTS = {
   freeze: {
@@ -153,6 +153,24 @@ export const INCIDENTS = {
       await sleep(scene.deadtimeMs);
     },
   },
+  'unheard-return': {
+    about:
+      'split; db takes over, is killed as soon as the router sends to it, and comes back unheard',
+    flags: ['--dialect', 'auto'],
+    async play(scene) {
+      scene.mark('cut');
+      await scene.cuts.cutBoth();
+      await scene.observer.until(({ router }) => router === 'db', ROUTER_LIMIT_MS);
+      scene.mark('db killed');
+      await scene.directors.kill('db');
+      // Within its lease it would go on as the owner it was.
+      await sleep((1 + scene.random()) * scene.deadtimeMs);
+      scene.mark('da heard again');
+      await scene.cuts.heal('da', 'db');
+      await startAgain(scene, 'db');
+      await sleep(2 * scene.deadtimeMs);
+    },
+  },
   'cold-start': {
     about: 'both directors are started at once',
     startsCold: true,
@@ -240,7 +258,7 @@ export const INCIDENTS = {
       await scene.cuts.dullRouter();
       scene.mark('gone');
       await scene.cuts.unplug('da');
-      await scene.observer.until(({ router }) => router === 'db', DULL_LIMIT_MS);
+      await scene.observer.until(({ router }) => router === 'db', ROUTER_LIMIT_MS);
     },
   },
   flush: {
@@ -311,11 +329,11 @@ async function restart(scene: Scene): Promise<void> {
   await sleep(scene.deadtimeMs);
 }
 
-async function startAgain(scene: Scene): Promise<void> {
+async function startAgain(scene: Scene, node: Director = 'da'): Promise<void> {
   const startedAt = now();
-  scene.directors.start('da');
+  scene.directors.start(node);
   scene.mark('started again');
-  await scene.observer.until(({ heartbeatAt }) => heartbeatAt.da > startedAt, RESTART_LIMIT_MS);
+  await scene.observer.until(({ heartbeatAt }) => heartbeatAt[node] > startedAt, RESTART_LIMIT_MS);
 }
 
 /** A repeatable source of numbers 0 <= x < 1 (mulberry32). */

@@ -64,7 +64,7 @@ export type ExtendedState = {
   readonly ask: Ask | undefined;
   /** The partner's life and moves over which we last announced. */
   readonly told: { readonly incarnation: number; readonly moves: number } | undefined;
-  /** We gave way to one that may not know it: tell the segment its address once it is heard RUNNING. */
+  /** The segment may believe us: an owner that proves deaf to us is to be announced by us, once. */
   readonly owesAnnouncement: boolean;
   readonly partner: Partner | undefined;
   /** R10: when the segment was asked, and when anything was last heard on it. */
@@ -85,7 +85,7 @@ export const NOTHING_SAID: ExtendedState = {
   claim: undefined,
   ask: undefined,
   told: undefined,
-  owesAnnouncement: false,
+  owesAnnouncement: true,
   partner: undefined,
   askedSegmentAt: undefined,
   segmentHeardAt: undefined,

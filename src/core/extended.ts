@@ -235,9 +235,7 @@ function askRival(move: Move, now: Instant, partner: Partner): Move {
   const settings = extendedSettings(move.state);
   const isDeafNow = elapsedMs(ask.at, now) >= (settings?.delayMs ?? 0) * 2;
   if (!isDeafNow || !isWhole(move.state, 'yield-to-deaf-partner')) return move;
-  return changeExtended(release(move, now, 'partner-deaf', 'say-stopped'), {
-    owesAnnouncement: true,
-  });
+  return release(move, now, 'partner-deaf', 'say-stopped');
 }
 
 function askNow(move: Move, now: Instant): Move {
@@ -318,17 +316,23 @@ function settle(move: Move): Move {
   const { partner } = move.state.extended;
   const told =
     partner === undefined ? undefined : { incarnation: partner.incarnation, moves: partner.moves };
-  const settled = changeExtended(move, { claim: undefined, told, owesAnnouncement: false });
+  const settled = changeExtended(move, { claim: undefined, told });
   return activate(settled, move.state.reason, 'claim');
 }
 
-/** Who is deaf never learns that it should announce: the one that gave way tells the segment once (R8). */
+/**
+ * Who is deaf never learns that it should announce: a standby that owned, in this life or maybe in an earlier one, tells the
+ * segment once (R8). It gave way to a deaf partner, and knows; else the partner has two heartbeats' time to echo.
+ * An owner that is not proven counts: who is deaf cannot prove itself. A recording of one wins a frame a life, beside nobody.
+ */
 function payAnnouncement(move: Move, partner: Partner): Move {
-  const { owesAnnouncement, since } = move.state.extended;
+  const { reason, extended } = move.state;
+  const { owesAnnouncement, since, sequence } = extended;
   if (!owesAnnouncement) return move;
-  const isUnaware = !echoes(move, partner, since);
   const paid = changeExtended(move, { owesAnnouncement: false });
-  return isUnaware ? announceForPartner(paid) : paid;
+  if (echoes(move, partner, since)) return paid;
+  const hadTime = sequence >= since + 2 && isWhole(move.state, 'owe-announcement');
+  return reason === 'partner-deaf' || hadTime ? announceForPartner(paid) : move;
 }
 
 function announceForPartner(move: Move): Move {

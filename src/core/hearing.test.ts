@@ -11,6 +11,7 @@ import { PARTNER, SETTINGS, TestDirector } from './test-director.ts';
 const OURS = 4096;
 const OWN = SETTINGS.paths[0]?.own ?? PARTNER;
 
+const KEY = new Uint8Array(32).fill(7);
 const EXTENDED: ExtendedSettings = {
   incarnation: OURS,
   settleMs: 20,
@@ -73,7 +74,8 @@ class Pair extends TestDirector {
       linkAddresses: [],
       ...words,
     };
-    return encodeExtendedHeartbeat(trailer, { from: PARTNER, to: OWN });
+    const keys = this.state.settings.extended?.keys;
+    return encodeExtendedHeartbeat(trailer, { from: PARTNER, to: OWN }, keys?.[0]);
   }
 
   get role(): string {
@@ -295,4 +297,45 @@ test('a stop amid its own claim: what it says last is that of a standby that sto
   assert.ok(trailer.ok);
   const { role, isStopping, isEligible, reason } = trailer.value;
   assert.deepEqual([role, isStopping, isEligible, reason], ['standby', true, false, 'stop']);
+});
+
+describe('a standby that owned, or may have in an earlier life, and an owner', () => {
+  const RUNNING = { role: 'active', epoch: 3, moves: 1 } as const;
+  const spoken = (pair: Pair): readonly string[] =>
+    pair.did.filter((it) => it.startsWith('announce'));
+  const fresh = (): Pair => new Pair({ ...TIMERS, extended: EXTENDED });
+
+  test('that does not hear it: it tells the segment the address of that owner, once', () => {
+    const pair = fresh();
+    pair.partner = { ...RUNNING, echo: undefined };
+    // Its first word at 50 ms or later, and two heartbeats in which the answer could have come.
+    assert.deepEqual(spoken(pair.runs(100)), []);
+    assert.deepEqual(spoken(pair.runs(2000)), ['announce partner reply']);
+    assert.match(pair.role, /^standby/);
+  });
+
+  test('that hears it: the owner announces itself, the standby says nothing, then or when the path is cut', () => {
+    const pair = fresh();
+    pair.partner = RUNNING;
+    assert.deepEqual(spoken(pair.runs(1000)), []);
+    pair.partner = { ...RUNNING, echo: { incarnation: OURS, sequence: 1 } };
+    assert.deepEqual(spoken(pair.runs(1000)), []);
+  });
+
+  test('that does not hear it, after its own lease was found dead', () => {
+    const pair = owner();
+    pair.partner = undefined;
+    pair.feed({ kind: 'lease', now: pair.now, isAlive: false });
+    assert.equal(pair.role, 'standby lease-expired');
+    const { sequence } = pair.state.extended;
+    pair.partner = { ...RUNNING, echo: { incarnation: OURS, sequence: sequence - 1 } };
+    assert.deepEqual(spoken(pair.runs(1000)), ['announce partner reply']);
+  });
+
+  test('that, being deaf, cannot prove with a key that it lives now', () => {
+    const pair = new Pair({ ...TIMERS, extended: { ...EXTENDED, keys: [KEY] } });
+    pair.partner = { ...RUNNING, echo: undefined };
+    assert.deepEqual(spoken(pair.runs(2000)), ['announce partner reply']);
+    assert.equal(pair.state.extended.partner?.isProven, false);
+  });
 });

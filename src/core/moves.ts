@@ -56,6 +56,7 @@ export const RULES = [
   'told-moves', // R8: a partner that was active and gave way before it was heard
   'verify', // R9: ask who is believed, and teach who is not
   'refresh', // R9: say it again now and then
+  'owe-announcement', // R8: who owned speaks for an owner that does not hear it, however it ceased to own
   'announce-to-silence', // R8: who falls silent may have owned while we were paused
   'hear-before-claim', // R10: who hears nothing at all is deaf itself
   'resign-isolated', // witness_hosts: an owner that hears none of them leaves the VIPs to its partner
@@ -269,6 +270,7 @@ export function activate(move: Move, reason: Reason, from?: Role): Move {
     moves: move.state.extended.moves + 1,
     claim: undefined,
     ask: undefined,
+    owesAnnouncement: false,
   });
   const active = change(counted, {
     isActive: true,
@@ -299,6 +301,7 @@ export function release(
   const counted = changeExtended(move, {
     moves: move.state.extended.moves + 1,
     ask: undefined,
+    owesAnnouncement: true,
     // Nothing proves that the partner knows us standby before we have said so.
     since: move.state.extended.sequence + 1,
   });

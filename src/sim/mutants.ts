@@ -57,6 +57,12 @@ export const MUTANTS: readonly Mutant[] = [
     falls: 'stale-router',
   },
   mutant(
+    'owe-announcement',
+    'extended:split+kill',
+    'stale-router',
+    'R8: who comes back as standby does not speak for an owner that is deaf',
+  ),
+  mutant(
     'announce-to-silence',
     'extended:pause+kill',
     'stale-router',

@@ -180,14 +180,15 @@ export function unsettled(world: World): Property | undefined {
   if (owners.length === 0 && able.length > 0) return 'no-owner';
   if (active.length === 2 && !isParted) return 'two-owners';
   const isStale = reachable.length > 0 && !reachable.some((who) => who === world.router);
-  if (isStale && !(world.isExcused && !hearsBelieved(world))) return 'stale-router';
+  if (isStale && !(world.isExcused && !canBeKnown(world))) return 'stale-router';
   return isBusy(world) ? 'restless' : undefined;
 }
 
-/** The machine that the router sends to runs its director, and its partner can hear it: then it has to be put right. */
-function hearsBelieved(world: World): boolean {
+/** The machine that the router sends to runs its director, and one can hear the other: then it has to be put right. */
+function canBeKnown(world: World): boolean {
   const { router, machines } = world;
-  return (router === 0 || router === 1) && isRunning(machines[router]) && hasPath(world, router);
+  const isThere = (router === 0 || router === 1) && isRunning(machines[router]);
+  return isThere && (hasPath(world, 0) || hasPath(world, 1));
 }
 
 function isAble(world: World, who: Who): boolean {
