@@ -29,9 +29,17 @@ export type AnnouncerPorts = {
   readonly neighbourMac: (device: string, partners: readonly IpAddress[]) => MacAddress | undefined;
 };
 
+export type AnnouncerParts = {
+  readonly ears: Pick<Ears, 'send'>;
+  /** What the partner says of itself: one for each device of the VIPs, in the order of their names. */
+  readonly partnerMacs: () => readonly MacAddress[];
+  readonly totals: PulseMeters['announced'];
+};
+
 export class Announcer {
   readonly #ports: AnnouncerPorts;
-  readonly #ears: Ears;
+  readonly #ears: Pick<Ears, 'send'>;
+  readonly #partnerMacs: () => readonly MacAddress[];
   readonly #totals: PulseMeters['announced'];
   #devices: ReadonlyMap<IpAddress, string> = new Map();
   #partners: readonly IpAddress[] = [];
@@ -40,15 +48,11 @@ export class Announcer {
   #nextAt: Instant | undefined;
 
   /** Frames leave by the sockets of `ears`, and are added to `totals`. */
-  constructor(
-    ports: AnnouncerPorts,
-    ears: Ears,
-    plan: PulsePlan,
-    totals: PulseMeters['announced'],
-  ) {
+  constructor(ports: AnnouncerPorts, plan: PulsePlan, parts: AnnouncerParts) {
     this.#ports = ports;
-    this.#ears = ears;
-    this.#totals = totals;
+    this.#ears = parts.ears;
+    this.#partnerMacs = parts.partnerMacs;
+    this.#totals = parts.totals;
     this.replacePlan(plan);
   }
 
@@ -119,9 +123,18 @@ export class Announcer {
     if (link === undefined) return failed('ENODEV');
     // A device without a link-layer address (a tunnel, lo) has no neighbours to tell.
     if (link.mac === undefined) return failed('no-link-layer-address');
-    const mac = item.owner === 'own' ? link.mac : this.#ports.neighbourMac(device, this.#partners);
+    const mac = item.owner === 'own' ? link.mac : this.#partnerMac(device);
     if (mac === undefined) return failed('partner-address-unknown');
     return this.#ears.send(device, frame(item, mac, link.mac));
+  }
+
+  /** Where no heartbeat goes by this device the kernel knows no neighbour: then the partner's own word, if it fits. */
+  #partnerMac(device: string): MacAddress | undefined {
+    const known = this.#ports.neighbourMac(device, this.#partners);
+    if (known !== undefined) return known;
+    const devices = [...new Set(this.#devices.values())].sort();
+    const said = this.#partnerMacs();
+    return said.length === devices.length ? said[devices.indexOf(device)] : undefined;
   }
 }
 

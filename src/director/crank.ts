@@ -121,7 +121,8 @@ export class Crank {
     this.#sockets = new HeartbeatSockets(ports.openHeartbeat);
     this.#converger = new Converger(ports.addresses, plan.vips);
     this.#ears = new Ears(ports.openEar);
-    this.#announcer = new Announcer(ports, this.#ears, plan, this.#meters.announced);
+    const shared = { ears: this.#ears, partnerMacs: this.#partnerMacs };
+    this.#announcer = new Announcer(ports, plan, { ...shared, totals: this.#meters.announced });
     this.#teller = new Teller(ports.post);
     this.#steps = new StepLog(ports.post);
     this.#lease = new LeaseKeeper(ports.lease, (key, text) => this.#teller.trouble(key, text));
@@ -185,10 +186,12 @@ export class Crank {
   #watchSegments(ports: WatchPorts): SegmentWatch {
     return new SegmentWatch(ports, {
       ears: this.#ears,
-      partnerMacs: () => this.#state.extended.partner?.linkAddresses ?? [],
+      partnerMacs: this.#partnerMacs,
       tell: (key, error) => this.#teller.trouble(key, error && portErrorText(error)),
     });
   }
+
+  readonly #partnerMacs = () => this.#state.extended.partner?.linkAddresses ?? [];
 
   /** When the next turn is due if nothing becomes readable. */
   #dueAt(): Instant {
