@@ -335,6 +335,17 @@ test('nat: answers come back through the director', async () => {
     [15, 5],
   );
   assert.ok((counted?.counters.inPackets ?? 0) >= 80 && (counted?.counters.outPackets ?? 0) >= 40);
+  // A mark whose sections name a port for the one server and none for the other.
+  const chain = 'add chain inet marks in { type filter hook prerouting priority -300; }';
+  const rule = 'add rule inet marks in ip daddr 10.77.0.103 meta mark set 5';
+  spawnSync('nft', ['-f', '-'], { input: `add table inet marks\n${chain}\n${rule}\n` });
+  const { service, destinations } = entry('10.77.0.103', 'wrr', 'nat', [1, 3]);
+  const key = { kind: 'mark', mark: 5, family: 4 } as const;
+  const mixed = destinations.map((row) => (row.weight === 3 ? { ...row, port: 0 } : row));
+  await use(plane, all({ service: { ...service, key }, destinations: mixed }));
+  assert.deepEqual(fetched('10.77.0.103', 8), { r1: 2, r2: 6 });
+  spawnSync('nft', ['delete table inet marks']);
+  await use(plane, [{ kind: 'delete-service', key }]);
   for (const host of ['r1', 'r2']) ip('-n', name(host), 'route', 'del', '10.77.0.2/32');
   plane.close();
 });

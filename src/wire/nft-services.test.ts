@@ -181,6 +181,21 @@ test('nat: a map of addresses and ports, counted behind the rewriting; one serve
   assert.match(rules(entry([1], {}, 'nat'))[0] ?? '', /dnat ip to 10\.77\.0\.21:8080$/);
 });
 
+test('nat: of one mark, a server with a port and one without have a chain each', () => {
+  const key: ServiceKey = { kind: 'mark', mark: 5, family: 4 };
+  const { service, destinations } = entry([1, 3], { key }, 'nat');
+  const [ported, other] = destinations;
+  assert.ok(ported !== undefined && other !== undefined);
+  assert.deepEqual(rules({ service, destinations: [ported, { ...other, port: 0 }] }), [
+    'inet s_mark_5 numgen inc mod 4 vmap { 0 : goto s_mark_5_0, 1-3 : goto s_mark_5_1 }',
+    'inet s_mark_5_0 meta l4proto tcp dnat ip to 10.77.0.21:8080',
+    'inet s_mark_5_0 meta l4proto udp dnat ip to 10.77.0.21:8080',
+    'inet s_mark_5_1 meta l4proto tcp dnat ip to 10.77.0.22',
+    'inet s_mark_5_1 meta l4proto udp dnat ip to 10.77.0.22',
+    'inet in meta mark 5 meta nfproto ipv4 goto s_mark_5',
+  ]);
+});
+
 test('nat: a UDP conversation is left behind when no row of the next table would have sent it to its server', () => {
   const udp = { ...KEY, protocol: 'udp', port: 53 } as const;
   const every = { ...udp, port: 0 };

@@ -272,10 +272,12 @@ function natRules({ service, destinations }: ServiceEntry): NftRules {
   const scheduler = service.persistentSeconds > 0 ? 'sh' : service.scheduler;
   const keepsPort = alive.every(({ port }) => port === 0);
   const protocols = key.kind === 'address' ? [key.protocol] : ['tcp', 'udp'];
+  if (!keepsPort && alive.some(({ port }) => port === 0)) {
+    return mixedNatRules(alive, { ip, name, scheduler, protocols });
+  }
   const target = (row: DestinationRow): string => {
     if (keepsPort) return row.address;
-    if (alive.length > 1) return `${row.address} . ${row.port}`;
-    return ip === 'ip6' ? `[${row.address}]:${row.port}` : `${row.address}:${row.port}`;
+    return alive.length > 1 ? `${row.address} . ${row.port}` : endpoint(row, ip);
   };
   const chosen = choose(
     scheduler,
@@ -286,6 +288,38 @@ function natRules({ service, destinations }: ServiceEntry): NftRules {
     objects: [{ family: 'inet', kind: 'chain', name, body: '' }],
     rules: protocols.map((protocol) => [name, `meta l4proto ${protocol} dnat ${ip} to ${chosen}`]),
   };
+}
+
+type NatWords = {
+  readonly ip: string;
+  readonly name: string;
+  readonly scheduler: string;
+  readonly protocols: readonly string[];
+};
+
+/** Of the sections of one mark some name a port, others do not. No map of nft holds both: each server has its chain. */
+function mixedNatRules(alive: readonly DestinationRow[], of: NatWords): NftRules {
+  const { ip, name, scheduler, protocols } = of;
+  const chains = alive.map((row, index) => ({ row, chain: `${name}_${index}` }));
+  const verdicts = chains.map(({ row, chain }) => [row, `goto ${chain}`] as const);
+  return {
+    objects: [name, ...chains.map(({ chain }) => chain)].map((chain) => {
+      return { family: 'inet', kind: 'chain', name: chain, body: '' };
+    }),
+    rules: [
+      [name, choose(scheduler, ip, verdicts, 'vmap')],
+      ...chains.flatMap(({ row, chain }) =>
+        protocols.map((protocol): readonly [string, string] => {
+          const to = row.port === 0 ? row.address : endpoint(row, ip);
+          return [chain, `meta l4proto ${protocol} dnat ${ip} to ${to}`];
+        }),
+      ),
+    ],
+  };
+}
+
+function endpoint({ address, port }: DestinationRow, ip: string): string {
+  return ip === 'ip6' ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /**

@@ -59,11 +59,12 @@ export function entryOf(key: ServiceKey): { readonly selector: string; readonly 
   return { selector: `${ip} daddr . ${protocol} dport`, value: `${address} . ${port}` };
 }
 
-/** One of the values, by weight; `connection` is as `sh`, by address and port. */
+/** One of the values, or verdicts, by weight; `connection` is as `sh`, by address and port. */
 export function choose(
   scheduler: string,
   ip: string,
   choices: readonly (readonly [DestinationRow, string])[],
+  into: 'map' | 'vmap' = 'map',
 ): string {
   const [only] = choices;
   if (choices.length === 1 && only !== undefined) return only[1];
@@ -82,7 +83,7 @@ export function choose(
   }[scheduler];
   const number =
     hashed === undefined ? `numgen inc mod ${at}` : `jhash ${hashed} mod ${at} seed 0x1`;
-  return `${number} map { ${slots.join(', ')} }`;
+  return `${number} ${into} { ${slots.join(', ')} }`;
 }
 
 export function maskText(key: ServiceKey, length: number): string {
