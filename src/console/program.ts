@@ -109,8 +109,10 @@ async function serve(options: ProgramOptions, log: (line: string) => void): Prom
     log,
     ...(tls !== undefined && { tls }),
   });
+  // Who reads that it serves may end it at once.
+  const ended = untilEnd(served, options, isActivated, log);
   greet(served, options, tls, log);
-  return await untilEnd(served, options, isActivated, log);
+  return await ended;
 }
 
 function common(
