@@ -64,7 +64,7 @@ export type ExtendedState = {
   readonly ask: Ask | undefined;
   /** The partner's life and moves over which we last announced. */
   readonly told: { readonly incarnation: number; readonly moves: number } | undefined;
-  /** The segment may believe us: an owner that proves deaf to us is to be announced by us, once. */
+  /** The segment may still believe us: an owner that does not hear us is to be announced by us, once. */
   readonly owesAnnouncement: boolean;
   readonly partner: Partner | undefined;
   /** R10: when the segment was asked, and when anything was last heard on it. */

@@ -12,7 +12,7 @@ import type { Link, PortError } from '../model/index.ts';
 import { encodeArpAnnouncement, encodeNeighbourAnnouncement } from '../wire/index.ts';
 import type { Ears } from './ears.ts';
 import type { PulseMeters } from './meters.ts';
-import type { PulsePlan } from './plan.ts';
+import { devicesOf, type PulsePlan } from './plan.ts';
 
 /** Frames a turn, and the pause between two batches: 32,000 frames a second at most, heartbeats in between. */
 const BATCH = 128;
@@ -42,6 +42,7 @@ export class Announcer {
   readonly #partnerMacs: () => readonly MacAddress[];
   readonly #totals: PulseMeters['announced'];
   #devices: ReadonlyMap<IpAddress, string> = new Map();
+  #deviceOrder: readonly string[] = [];
   #partners: readonly IpAddress[] = [];
   #links: ReadonlyMap<string, Link> = new Map();
   #queue: Item[] = [];
@@ -63,6 +64,7 @@ export class Announcer {
 
   replacePlan({ vips, failover }: PulsePlan): void {
     this.#devices = new Map(vips.map(({ address, device }) => [address, device]));
+    this.#deviceOrder = devicesOf(vips);
     this.#partners = failover.paths.map(({ partner }) => partner);
   }
 
@@ -132,9 +134,9 @@ export class Announcer {
   #partnerMac(device: string): MacAddress | undefined {
     const known = this.#ports.neighbourMac(device, this.#partners);
     if (known !== undefined) return known;
-    const devices = [...new Set(this.#devices.values())].sort();
     const said = this.#partnerMacs();
-    return said.length === devices.length ? said[devices.indexOf(device)] : undefined;
+    const isAlike = said.length === this.#deviceOrder.length;
+    return isAlike ? said[this.#deviceOrder.indexOf(device)] : undefined;
   }
 }
 

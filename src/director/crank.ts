@@ -97,6 +97,7 @@ export class Crank {
   readonly #paths = new PathMeter(this.#meters);
   #plan: PulsePlan;
   #state: FailoverState;
+  readonly #partnerMacs = () => this.#state.extended.partner?.linkAddresses ?? [];
   /** Inputs that effects of an earlier one brought about. */
   readonly #inbox: Input[] = [];
   #now: Instant;
@@ -190,8 +191,6 @@ export class Crank {
       tell: (key, error) => this.#teller.trouble(key, error && portErrorText(error)),
     });
   }
-
-  readonly #partnerMacs = () => this.#state.extended.partner?.linkAddresses ?? [];
 
   /** When the next turn is due if nothing becomes readable. */
   #dueAt(): Instant {

@@ -57,7 +57,7 @@ describe('status of a pair', () => {
     assert.equal(document.pair.lease.remainingMs, undefined);
   });
 
-  test('one packet socket for each device of the VIPs: a killed director takes 10 ms longer for each', async () => {
+  test('one packet socket for each device of the VIPs: each one delays the end of a killed director (ears.ts)', async () => {
     segment.configure();
     await pair();
     const [, ...sockets] = primary.run('cat', '/proc/net/packet').trim().split('\n');

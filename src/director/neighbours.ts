@@ -1,8 +1,8 @@
 /**
  * The partner's link-layer address, from the kernel's neighbour entries (proc_net(5) arp).
  *
- * Read at the moment of need, which is rare: whoever gives way announces for its partner, or whoever it does not hear.
- * IPv4 only, as heartbeats are.
+ * Read at the moment of need, which is rare: a standby announces for its partner when it has just given way to it, or is
+ * not heard by it. IPv4 only, as heartbeats are.
  */
 import { readFileSync } from 'node:fs';
 import { type IpAddress, type MacAddress, parseMacAddress } from '../base/index.ts';

@@ -209,8 +209,7 @@ function extendedSettings(
   vips: readonly Vip[],
   { identity, observed }: Life,
 ): Omit<ExtendedSettings, 'hasWitness' | 'namesWitnesses'> {
-  const devices = [...new Set(vips.map(({ device }) => device))].sort();
-  const linkAddresses = devices.flatMap((device): readonly MacAddress[] => {
+  const linkAddresses = devicesOf(vips).flatMap((device): readonly MacAddress[] => {
     const mac = observed.links.find(({ name }) => name === device)?.mac;
     return mac === undefined ? [] : [mac];
   });
@@ -224,6 +223,11 @@ function extendedSettings(
     configDigest: identity.configDigest,
     linkAddresses,
   };
+}
+
+/** In the order of their names: the order of the link-layer addresses in a heartbeat. */
+export function devicesOf(vips: readonly Vip[]): readonly string[] {
+  return [...new Set(vips.map(({ device }) => device))].sort();
 }
 
 /** Public always, private when both private addresses are given; none without a partner. */
